@@ -1,0 +1,76 @@
+"""What a backend is: a render window in, frames for exactly its range out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editalk.audio import Audio
+from editalk.face import FaceTrack
+from editalk.plan.types import RenderWindow
+from editalk.timebase import FrameRate
+
+Image = NDArray[np.uint8]
+"""[height, width, 3] uint8: Y, U, V at full resolution, the source's own matrix and range, coded orientation."""
+
+
+class Footage(Protocol):
+    """Random access to source frames by index on the constant grid; a few are remembered."""
+
+    frames: int
+    rate: FrameRate
+
+    def image(self, frame: int) -> Image: ...
+
+
+@dataclass(frozen=True)
+class WindowInput:
+    """All that a backend sees. `sound` is the edited timeline's sound over window and context, from timeline second
+    `sound_start` on; `source_sound` the source's own over the tracked stretch, from source second
+    `source_sound_start` on (to learn how this mouth moves). Both are mono: [n, 1], 16000 samples per second.
+    """
+
+    window: RenderWindow
+    footage: Footage
+    track: FaceTrack
+    sound: Audio
+    sound_start: float
+    source_sound: Audio
+    source_sound_start: float
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A new picture for one timeline frame.
+
+    `mask`: [height, width] uint8, 255 where `image` counts and 0 where the source's own pixel stands; None: all of it.
+    `source`: the source frame that stands where the mask is 0 (None: the mask is None).
+    """
+
+    frame: int
+    image: Image
+    mask: NDArray[np.uint8] | None = None
+    source: int | None = None
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    temporal: bool  # inserts and removes frames
+    lips: bool
+    regions: frozenset[str]
+
+
+class Backend(Protocol):
+    name: str
+    grid_step: int  # frames per latent frame
+    capabilities: Capabilities
+
+    def render(self, given: WindowInput) -> Iterator[Rendered]:
+        """New pictures in the order of the timeline. A frame of the window that is left out keeps its source picture:
+        only frames whose piece has footage and is not resampled may be left out.
+        """
+        ...

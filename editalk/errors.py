@@ -1,0 +1,90 @@
+"""The tree of errors; the command line alone turns them into messages and exit codes.
+
+EditalkError                     1   something went wrong
+├── UsageError                   2   the command's words do not fit together
+├── ReadError                    3   a text that a person or a program wrote cannot be read
+│   ├── TranscriptError
+│   ├── MarkupError                  has line and column
+│   ├── PlanError
+│   └── ModelsError                  models.toml
+├── MismatchError                4   two inputs do not belong together
+│   ├── VoiceError                   the voice is missing or says something else
+│   └── SourceError                  plan or transcript were made from another file
+├── DeviceError                  5   no device, memory or weights for what was asked
+├── QualityError                 6   a check of `--fail-on` failed
+└── MediaError                   1   a media file cannot be read or written
+    └── OutputError                  the result cannot be written, or exists already
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EditalkError(Exception):
+    """Root of all errors that a user can do something about; the message says what."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(EditalkError):
+    exit_code = 2
+
+
+class ReadError(EditalkError):
+    exit_code = 3
+
+
+class TranscriptError(ReadError):
+    pass
+
+
+class MarkupError(ReadError):
+    """A mark in the edited text that cannot be read.
+
+    `line` and `column` count from 1; `path` is set by whoever read the text from a file.
+    """
+
+    def __init__(self, message: str, line: int, column: int, path: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.line, self.column, self.path = message, line, column, path
+
+    def __str__(self) -> str:
+        place = f"line {self.line}, column {self.column}: {self.message}"
+        return f"{self.path}: {place}" if self.path else place
+
+
+class PlanError(ReadError):
+    pass
+
+
+class ModelsError(ReadError):
+    pass
+
+
+class MismatchError(EditalkError):
+    exit_code = 4
+
+
+class VoiceError(MismatchError):
+    pass
+
+
+class SourceError(MismatchError):
+    pass
+
+
+class DeviceError(EditalkError):
+    exit_code = 5
+
+
+class QualityError(EditalkError):
+    exit_code = 6
+
+
+class MediaError(EditalkError):
+    pass
+
+
+class OutputError(MediaError):
+    pass

@@ -1,0 +1,1 @@
+"""Probing, decoding and encoding through PyAV; frames are an iterator, never a whole video in memory."""
