@@ -1,0 +1,9 @@
+"""Sound to words: recognition (Whisper, PocketSphinx) and forced alignment of a known script."""
+
+from __future__ import annotations
+
+from editalk.asr.align import align
+from editalk.asr.recognise import recognise
+from editalk.asr.types import AlignedWord, Alignment, Phone
+
+__all__ = ["AlignedWord", "Alignment", "Phone", "align", "recognise"]

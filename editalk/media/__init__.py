@@ -1,1 +1,24 @@
-"""Probing, decoding and encoding through PyAV; frames are an iterator, never a whole video in memory."""
+"""Media files in: what a file holds, its frames on a constant grid, its sound in samples."""
+
+from editalk.media.image import rgb, to_frame, to_image, upright, working_format
+from editalk.media.info import AudioInfo, Colour, MediaInfo, VideoInfo
+from editalk.media.probe import probe, probe_audio
+from editalk.media.reader import FrameReader
+from editalk.media.sound import SoundFile, decode_sound
+
+__all__ = [
+    "AudioInfo",
+    "Colour",
+    "FrameReader",
+    "MediaInfo",
+    "SoundFile",
+    "VideoInfo",
+    "decode_sound",
+    "probe",
+    "probe_audio",
+    "rgb",
+    "to_frame",
+    "to_image",
+    "upright",
+    "working_format",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from editalk.latent import LatentEdit
+from editalk.latent import Strip
 from editalk.operations import Operation
 from editalk.timebase import FrameRange, FrameRate
 
@@ -43,8 +43,19 @@ class Piece:
         return self.start + self.frames
 
     @property
+    def source_end(self) -> int:
+        """The source frame behind the last one shown."""
+        if self.source is None:
+            raise ValueError("new content shows no source frame")
+        return self.source + self.source_frames
+
+    @property
     def resampled(self) -> bool:
         return self.source is not None and self.frames != self.source_frames
+
+    def continues(self, source: int) -> bool:
+        """Whether footage from source frame `source` on plays on from this piece as if nothing had happened."""
+        return self.source is not None and not self.resampled and self.source_end == source
 
     def source_position(self, frame: int) -> float:
         """Where in the source a timeline frame of this piece lies (fractional where resampled)."""
@@ -79,11 +90,11 @@ class SoundPiece:
 
 @dataclass(frozen=True)
 class Join:
-    """Timeline frame `frame` shows source frame `right` (or what continues it), the one before it showed `left`."""
+    """Timeline frame `frame` shows source frame `right`, the one before it `left`; None: new content on that side."""
 
     frame: int
-    left: int
-    right: int
+    left: int | None
+    right: int | None
 
 
 @dataclass(frozen=True)
@@ -102,7 +113,7 @@ class RenderWindow:
     lips: tuple[FrameRange, ...]
     region: Region
     context: FrameRange
-    latents: tuple[LatentEdit, ...]
+    strip: Strip
     operations: tuple[int, ...]  # indices into the plan's operations
 
 

@@ -1,0 +1,244 @@
+"""Where to cut: the frames near word boundaries at which a join is heard and seen least."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editalk.timebase import FrameRange, FrameRate
+
+Floats = NDArray[np.float64]
+Reals = NDArray[np.floating[Any]]
+
+UPPER_FACE = (10, 67, 297, 109, 338, 151, 9, 8, 168, 6, 197, 195, 33, 133, 362, 263, 127, 356, 234, 454, 54, 284, 103,
+              332, 21, 251, 162, 389)  # fmt: skip
+"""Points of the 478-point face mesh that speech does not move."""
+EYES = ((33, 133), (263, 362))
+THUMB_WIDTH = 32
+QUIET_DB = 30.0  # sound this far above the floor costs the whole weight of `rms`
+
+
+@dataclass(frozen=True)
+class CutEvidence:
+    """What is known of some source frames; row i is about source frame `frames[i]` and a cut right before it.
+
+    `frames`: [n] int, ascending. `rms_db`: [n] energy of the sound around the frame's start. `speech`: [n] bool,
+    somebody speaks then. `motion`: [n] mean luma difference to the frame before. `pose`: [n, k] place of face points
+    in inter-ocular distances, NaN where there is no face. `thumb`: [n, d] luma thumbnails, 0…255.
+    """
+
+    frames: NDArray[np.int64]
+    rms_db: Reals
+    speech: NDArray[np.bool_]
+    motion: Reals
+    pose: Reals
+    thumb: Reals
+
+    def __post_init__(self) -> None:
+        n = len(self.frames)
+        if any(len(x) != n for x in (self.rms_db, self.speech, self.motion, self.pose, self.thumb)):
+            raise ValueError("evidence needs one row a frame")
+        if (np.diff(self.frames) <= 0).any():
+            raise ValueError("frames of the evidence are not ascending")
+
+    def rows(self, span: FrameRange) -> NDArray[np.int64]:
+        """Rows of the frames of a range that are known; ValueError where none is."""
+        low, high = np.searchsorted(self.frames, [span.start, span.end])
+        if low == high:
+            raise ValueError(f"no evidence about frames {span.start} to {span.end}")
+        return np.arange(low, high)
+
+
+@dataclass(frozen=True)
+class CutWeights:
+    """What each fault costs. `pose` is per inter-ocular distance, `thumb` and `turn` per natural frame step, the others
+    for the worst case; `deviation` for a cut at the edge of its range.
+    """
+
+    speech: float = 1.0
+    rms: float = 1.5
+    level: float = 0.3
+    motion: float = 0.4
+    pose: float = 6.0
+    turn: float = 0.25
+    thumb: float = 0.25
+    deviation: float = 0.5
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The timeline goes … `left`-1 | `right` …: source frames [left, right) are gone (none where both are equal)."""
+
+    left: int
+    right: int
+    cost: float
+
+
+@dataclass(frozen=True)
+class MoveCut:
+    """Source frames [start, end) stand before source frame `place`."""
+
+    start: int
+    end: int
+    place: int
+    cost: float
+
+
+def choose_cut(
+    evidence: CutEvidence,
+    left: FrameRange,
+    right: FrameRange,
+    prefer_left: int,
+    prefer_right: int,
+    weights: CutWeights = CutWeights(),
+) -> Cut:
+    """The best pair of a first removed frame in `left` and a first kept frame in `right`.
+
+    Only pairs that remove at least one frame count where right lies behind left; ranges in the other order serve a
+    join of a moved passage. Raises ValueError where no pair is left.
+    """
+    rows, columns = evidence.rows(left), evidence.rows(right)
+    total = _pair(evidence, rows, columns, weights)
+    total += (_single(evidence, rows, weights) + _deviation(evidence, rows, left, prefer_left, weights))[:, None]
+    total += (_single(evidence, columns, weights) + _deviation(evidence, columns, right, prefer_right, weights))[None]
+    first, second = evidence.frames[rows][:, None], evidence.frames[columns][None]
+    if prefer_right >= prefer_left:
+        total = np.where(second > first, total, np.inf)
+    i, j = np.unravel_index(int(total.argmin()), total.shape)
+    if not np.isfinite(total[i, j]):
+        raise ValueError("no pair of frames removes anything")
+    return Cut(int(evidence.frames[rows[i]]), int(evidence.frames[columns[j]]), float(total[i, j]))
+
+
+def choose_place(evidence: CutEvidence, where: FrameRange, prefer: int, weights: CutWeights = CutWeights()) -> Cut:
+    """The best frame of a range to put something new before: quiet and still."""
+    rows = evidence.rows(where)
+    total = 2 * _single(evidence, rows, weights) + _deviation(evidence, rows, where, prefer, weights)
+    best = int(total.argmin())
+    frame = int(evidence.frames[rows[best]])
+    return Cut(frame, frame, float(total[best]))
+
+
+def choose_move(
+    evidence: CutEvidence,
+    start: FrameRange,
+    end: FrameRange,
+    place: FrameRange,
+    prefer: tuple[int, int, int],
+    weights: CutWeights = CutWeights(),
+) -> MoveCut:
+    """The best borders of a passage [start, end) and frame to put it before; `prefer` names the three.
+
+    All three joins count: before the passage to what followed it, the new place to the passage, the passage to the
+    new place. Raises ValueError where the passage would be empty or stand inside itself.
+    """
+    spans = (start, end, place)
+    a, b, p = (evidence.rows(span) for span in spans)
+    costs = [2 * _single(evidence, rows, weights) + _deviation(evidence, rows, span, want, weights)
+             for rows, span, want in zip((a, b, p), spans, prefer, strict=True)]  # fmt: skip
+    total = costs[0][:, None, None] + costs[1][None, :, None] + costs[2][None, None, :]
+    total = total + _pair(evidence, a, b, weights)[:, :, None]
+    total = total + _pair(evidence, p, a, weights).T[:, None, :]
+    total = total + _pair(evidence, b, p, weights)[None, :, :]
+    fa, fb, fp = evidence.frames[a][:, None, None], evidence.frames[b][None, :, None], evidence.frames[p][None, None, :]
+    total = np.where((fb > fa) & ((fp <= fa) | (fp >= fb)), total, np.inf)
+    i, j, k = np.unravel_index(int(total.argmin()), total.shape)
+    if not np.isfinite(total[i, j, k]):
+        raise ValueError("the passage would be empty or stand inside itself")
+    return MoveCut(int(evidence.frames[a[i]]), int(evidence.frames[b[j]]), int(evidence.frames[p[k]]),
+                   float(total[i, j, k]))  # fmt: skip
+
+
+def frame_levels(samples: Reals, sample_rate: int, rate: FrameRate, frames: NDArray[np.int64],
+                 seconds: float = 0.03) -> Floats:  # fmt: skip
+    """[n] RMS in dB of mono sound [m] within `seconds` around each frame's start; the sound begins with frame 0."""
+    power = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
+    centre = np.array([rate.sample(int(f), sample_rate) for f in frames], np.int64)
+    half = max(1, round(seconds * sample_rate / 2))
+    low, high = (np.clip(centre + side, 0, len(samples)) for side in (-half, half))
+    mean = (power[high] - power[low]) / np.maximum(high - low, 1)
+    return np.asarray(10 * np.log10(np.maximum(mean, 1e-10)), np.float64)
+
+
+def thumbnail(luma: NDArray[np.uint8], width: int = THUMB_WIDTH) -> NDArray[np.float32]:
+    """[d] mean luma of a grid of `width` cells across; the whole picture [height, width], row by row."""
+    h, w = luma.shape
+    width = min(width, w)
+    height = max(1, round(h * width / w))
+    rows, columns = (np.linspace(0, size, count, endpoint=False).astype(int) for size, count in ((h, height), (w, width)))
+    sums = np.add.reduceat(np.add.reduceat(luma, rows, axis=0, dtype=np.int64), columns, axis=1)
+    area = np.diff([*rows, h])[:, None] * np.diff([*columns, w])[None]
+    return np.asarray((sums / area).ravel(), np.float32)
+
+
+def face_pose(points: Reals) -> NDArray[np.float32]:
+    """[n, 2k] place of the upper face in inter-ocular distances, from mesh points [n, 478, 3] in pixels (NaN: none).
+
+    One distance, the median, serves all rows: so a difference of two rows is a way in the picture.
+    """
+    left, right = (points[:, list(eye), :2].mean(1) for eye in EYES)
+    apart = np.linalg.norm(left - right, axis=1)
+    unit = float(np.median(apart[np.isfinite(apart)])) if np.isfinite(apart).any() else 1.0
+    return np.asarray(points[:, list(UPPER_FACE), :2].reshape(len(points), -1) / unit, np.float32)
+
+
+def pose_gaps(a: Reals, b: Reals) -> Floats:
+    """[len(a), len(b)] root mean square way of the face points, inter-ocular distances.
+
+    Two pictures without a face do not differ; one with and one without differ by a whole distance.
+    """
+    seen_a, seen_b = np.isfinite(a).all(1), np.isfinite(b).all(1)
+    gap = squared_gaps(np.where(seen_a[:, None], a, 0), np.where(seen_b[:, None], b, 0))
+    gap = np.sqrt(2 * gap)  # two coordinates a point
+    gap[seen_a[:, None] != seen_b[None]] = 1.0
+    gap[~seen_a[:, None] & ~seen_b[None]] = 0.0
+    return gap
+
+
+def squared_gaps(a: Reals, b: Reals) -> Floats:
+    """[len(a), len(b)] mean squared difference of rows."""
+    if not a.shape[1]:
+        return np.zeros((len(a), len(b)))
+    centre = b.mean(0) if len(b) else 0.0
+    a, b = (a - centre).astype(np.float64), (b - centre).astype(np.float64)
+    gap = np.square(a).sum(1)[:, None] + np.square(b).sum(1)[None] - 2 * a @ b.T
+    return np.asarray(np.maximum(gap, 0) / a.shape[1], np.float64)
+
+
+def _single(evidence: CutEvidence, rows: NDArray[np.int64], w: CutWeights) -> Floats:
+    """[n] what a cut before each row costs on its own side."""
+    floor = np.percentile(evidence.rms_db, 5)
+    loud = np.clip((evidence.rms_db[rows] - floor) / QUIET_DB, 0, 1.5)
+    usual = float(np.median(evidence.motion)) + 1e-6
+    moving = np.clip(evidence.motion[rows] / usual - 1, 0, 3) / 3
+    return np.asarray(w.speech * evidence.speech[rows] + w.rms * loud + w.motion * moving, np.float64)
+
+
+def _deviation(evidence: CutEvidence, rows: NDArray[np.int64], span: FrameRange, prefer: int, w: CutWeights) -> Floats:
+    reach = max(1, abs(span.start - prefer), abs(span.end - 1 - prefer))
+    return np.asarray(w.deviation * np.square((evidence.frames[rows] - prefer) / reach), np.float64)
+
+
+def _pair(evidence: CutEvidence, left: NDArray[np.int64], right: NDArray[np.int64], w: CutWeights) -> Floats:
+    """[len(left), len(right)] how much the picture that would have come differs from the one that comes."""
+    pose, thumb = evidence.pose, evidence.thumb.astype(np.float64)
+    cost = w.pose * pose_gaps(pose[left], pose[right])
+    near = np.flatnonzero(np.diff(evidence.frames) == 1)
+    speed = np.full_like(pose, np.nan)
+    speed[near + 1] = pose[near + 1] - pose[near]
+    cost += w.turn * _turns(speed, left, right)
+    steps = np.sqrt(np.square(thumb[near + 1] - thumb[near]).mean(1)) if len(near) else np.ones(1)
+    cost += w.thumb * np.minimum(np.sqrt(squared_gaps(thumb[left], thumb[right])) / (np.median(steps) + 0.5), 20)
+    cost += w.level * np.minimum(np.abs(evidence.rms_db[left][:, None] - evidence.rms_db[right][None]) / 12, 2)
+    return cost
+
+
+def _turns(speed: Reals, left: NDArray[np.int64], right: NDArray[np.int64]) -> Floats:
+    """[len(left), len(right)] change of the face's motion, in usual motions."""
+    seen = np.isfinite(speed).all(1)
+    speed = np.where(seen[:, None], speed, 0)
+    usual = np.sqrt(np.square(speed[seen]).mean(1)).mean() + 1e-3 if seen.any() else 1.0
+    return np.asarray(np.minimum(np.sqrt(squared_gaps(speed[left], speed[right])) / usual, 8), np.float64)

@@ -1,0 +1,37 @@
+"""Frames → landmarks of one face (MediaPipe): track, pose, boxes, masks."""
+
+from __future__ import annotations
+
+from editalk.face.geometry import (
+    Box,
+    Pose,
+    aperture,
+    box,
+    eye_distance,
+    face_mask,
+    head_mask,
+    mouth_mask,
+    pose,
+    similarity,
+    square,
+    template,
+)
+from editalk.face.track import FaceTrack
+from editalk.face.tracker import FaceTracker
+
+__all__ = [
+    "Box",
+    "FaceTrack",
+    "FaceTracker",
+    "Pose",
+    "aperture",
+    "box",
+    "eye_distance",
+    "face_mask",
+    "head_mask",
+    "mouth_mask",
+    "pose",
+    "similarity",
+    "square",
+    "template",
+]

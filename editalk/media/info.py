@@ -1,0 +1,87 @@
+"""What is known of a media file before anything of it is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editalk.timebase import FrameRate
+
+
+class Colour(NamedTuple):
+    """The stream's tags as FFmpeg's numbers (ITU-T H.273; range: 1 limited, 2 full; 2 elsewhere, 0 here: unknown)."""
+
+    range: int
+    primaries: int
+    trc: int
+    space: int
+
+
+@dataclass(frozen=True)
+class PacketMap:
+    """Where the frames of a stream lie, in ticks of `time_base`.
+
+    `shown`: [frames] int64, the timestamp of the source frame that each frame of the constant grid shows.
+    `source`: [n] int64, the timestamps of all source frames, increasing. `keys`: [k, 2] int64, the timestamps at which
+    decoding can begin, increasing: when the frame is shown, when its packet is read.
+    """
+
+    time_base: Fraction
+    shown: NDArray[np.int64]
+    source: NDArray[np.int64]
+    keys: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """A picture stream. `frames`: on the constant grid, where frame i is shown at i/rate after `start`, the media time
+    of the first frame in seconds. `width`, `height`: as coded; `rotation`: degrees counter-clockwise by which a player
+    turns the picture (0, 90, 180, 270). `variable`: the source's frames do not lie on the grid. `bit_rate`: bit/s.
+    """
+
+    codec: str
+    width: int
+    height: int
+    pix_fmt: str
+    rate: FrameRate
+    frames: int
+    start: Fraction
+    colour: Colour
+    rotation: int
+    sample_aspect: Fraction
+    variable: bool
+    bit_rate: int | None
+    index: int
+    packets: PacketMap = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """A sound stream. `start`: media time of its first sample, seconds. `bit_rate`: bit/s. `language`: ISO 639-2."""
+
+    codec: str
+    sample_rate: int
+    channels: int
+    layout: str
+    start: Fraction
+    bit_rate: int | None
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """A video file with sound. `duration`: of the picture, seconds. `sha256`: of the file's bytes."""
+
+    path: Path
+    container: str
+    video: VideoInfo
+    audio: AudioInfo
+    duration: float
+    metadata: tuple[tuple[str, str], ...]
+    timecode: str | None
+    sha256: str

@@ -1,0 +1,228 @@
+"""What a media file holds, found by reading its packets without decoding more than the first frame."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from editalk.errors import MediaError
+from editalk.media.container import describe, opened
+from editalk.media.grid import Ticks, constant_grid
+from editalk.media.info import AudioInfo, Colour, MediaInfo, PacketMap, VideoInfo
+
+_MISSING = 0.5  # seconds that a file may end before its announced end
+
+
+def probe(path: Path) -> MediaInfo:
+    """What a video file with sound holds. Raises MediaError that names the file, the fault and the way out."""
+    path = Path(path)
+    with opened(path) as container:
+        video, audio = _picture(container, path), _sound(container, path)
+        packets = _read_packets(container, path, video, audio)
+        _check_complete(container, path, packets)
+        first = _first_frame(path, video.index)
+        info = _video_info(path, video, packets, first)
+        return MediaInfo(
+            path=path,
+            container=container.format.name,
+            video=info,
+            audio=_audio_info(path, audio, packets.sound_start),
+            duration=float(info.rate.seconds(info.frames)),
+            metadata=tuple(container.metadata.items()),
+            timecode=_timecode(container),
+            sha256=sha256(path),
+        )
+
+
+def probe_audio(path: Path) -> AudioInfo:
+    """What the first sound stream of any media file holds. Raises MediaError."""
+    path = Path(path)
+    with opened(path) as container:
+        stream = _sound(container, path)
+        try:
+            frame = next(container.decode(stream), None)
+        except av.error.FFmpegError as error:
+            raise MediaError(f"{path}: its sound cannot be decoded ({describe(error)}); convert it to WAV") from error
+        if frame is None:
+            raise MediaError(f"{path} has a sound stream without a sound in it; export it again")
+        start = Fraction(0) if frame.pts is None or frame.time_base is None else frame.pts * frame.time_base
+        return _audio_info(path, stream, start)
+
+
+def sha256(path: Path) -> str:
+    """Of the file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _picture(container: InputContainer, path: Path) -> VideoStream:
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    if container.streams.audio:
+        raise MediaError(f"{path} has sound but no picture; name a video (a voice goes to --voice)")
+    raise MediaError(f"{path} has neither picture nor sound; name a video file")
+
+
+def _sound(container: InputContainer, path: Path) -> AudioStream:
+    if not container.streams.audio:
+        raise MediaError(f"{path} has no sound, so there is nothing to transcribe; name a video with its sound track")
+    return container.streams.audio[0]
+
+
+@dataclass
+class _Packets:
+    """What one pass over the packets of a file leaves."""
+
+    shown: list[int] = field(default_factory=list)
+    keys: list[tuple[int, int]] = field(default_factory=list)
+    total: int = 0
+    untimed: int = 0
+    last_duration: int = 0
+    sound_start: Fraction = Fraction(0)
+    sound_packets: int = 0
+    end: Fraction = Fraction(0)  # media time at which the last packet of either stream ends
+    fault: str | None = None
+
+
+def _read_packets(container: InputContainer, path: Path, video: VideoStream, audio: AudioStream) -> _Packets:
+    found, last = _Packets(), None
+    try:
+        for packet in container.demux(video, audio):
+            if not packet.size or packet.time_base is None:
+                continue
+            if packet.pts is not None:
+                found.end = max(found.end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+            if packet.stream_index == audio.index:
+                if not found.sound_packets and not packet.is_discard and packet.pts is not None:
+                    found.sound_start = packet.pts * packet.time_base
+                found.sound_packets += not packet.is_discard
+                continue
+            found.total += 1
+            if packet.pts is None:
+                found.untimed += 1
+            elif not packet.is_discard:
+                found.shown.append(packet.pts)
+                if last is None or packet.pts >= last:
+                    last, found.last_duration = packet.pts, packet.duration or 0
+            if packet.is_keyframe and packet.pts is not None:
+                found.keys.append((packet.pts, packet.dts if packet.dts is not None else packet.pts))
+    except av.error.FFmpegError as error:
+        found.fault = describe(error)
+    return found
+
+
+def _check_complete(container: InputContainer, path: Path, found: _Packets) -> None:
+    """Raises MediaError for a file without frames or one that announces more than it holds."""
+    announced = Fraction(container.duration or 0, 1_000_000)
+    start = Fraction(container.start_time or 0, 1_000_000)
+    size = path.stat().st_size
+    cut = any(
+        entry.pos + entry.size > size
+        for stream in container.streams
+        if stream.type in ("video", "audio")
+        for entry in stream.index_entries
+    )
+    readable = float(max(Fraction(0), found.end - start))
+    if cut or found.fault or (announced and float(announced) - readable > max(_MISSING, 0.02 * float(announced))):
+        why = f" ({found.fault})" if found.fault else ""
+        raise MediaError(
+            f"{path} is truncated or damaged{why}: about {readable:.1f} of {float(announced):.1f} s can be read; "
+            "copy or export it again"
+        )
+    if not found.total:
+        raise MediaError(f"{path} has a picture stream without a frame in it; export it again")
+    if not found.sound_packets:
+        raise MediaError(f"{path} has a sound track without a sound in it; export it again")
+
+
+def _first_frame(path: Path, index: int) -> VideoFrame:
+    with opened(path) as container:
+        try:
+            frame = next(container.decode(container.streams[index]), None)
+        except av.error.FFmpegError as error:
+            raise MediaError(f"{path}: its picture cannot be decoded ({describe(error)}); convert it") from error
+    if not isinstance(frame, VideoFrame):
+        raise MediaError(f"{path}: no frame of its picture can be decoded; convert it to H.264 in mp4")
+    return frame
+
+
+def _decoded_times(path: Path, index: int, time_base: Fraction, rate: Fraction) -> list[int]:
+    """Timestamps by decoding, for containers whose packets have none."""
+    step = 1 / (rate * time_base)
+    times: list[int] = []
+    with opened(path) as container:
+        for frame in container.decode(container.streams[index]):
+            pts = frame.pts if frame.pts is not None else frame.dts
+            usable = pts is not None and (not times or pts > times[-1])
+            times.append(int(pts) if usable and pts is not None else int(round(step)) + times[-1] if times else 0)
+    return times
+
+
+def _video_info(path: Path, stream: VideoStream, found: _Packets, first: VideoFrame) -> VideoInfo:
+    time_base = stream.time_base or Fraction(1, 90_000)
+    times = found.shown
+    if found.untimed:
+        times = _decoded_times(path, stream.index, time_base, stream.average_rate or Fraction(25))
+    source: Ticks = np.unique(np.asarray(times, np.int64))
+    if first.pts is not None:  # leading pictures that refer to what is not in the file are never shown
+        source = source[source >= first.pts] if (source == first.pts).any() else source
+    if not len(source):
+        raise MediaError(f"{path} has a picture stream without a frame to show; export it again")
+    if len(source) == 1 and not found.last_duration:
+        raise MediaError(f"{path} has no duration: a single picture; name a video")
+    duration = found.last_duration or int(np.median(np.diff(source)))
+    rate, shown, variable = constant_grid(source, duration, time_base, stream.average_rate, stream.guessed_rate)
+    context = stream.codec_context
+    keys = np.asarray(sorted(found.keys), np.int64).reshape(-1, 2)
+    return VideoInfo(
+        codec=context.name,
+        width=first.width,
+        height=first.height,
+        pix_fmt=first.format.name,
+        rate=rate,
+        frames=len(shown),
+        start=int(source[0]) * time_base,
+        colour=Colour(int(first.color_range), int(first.color_primaries), int(first.color_trc), int(first.colorspace)),
+        rotation=round((first.rotation or 0) / 90) * 90 % 360,
+        sample_aspect=stream.sample_aspect_ratio or Fraction(1),
+        variable=variable,
+        bit_rate=stream.bit_rate or None,
+        index=stream.index,
+        packets=PacketMap(time_base, shown, source, keys),
+    )
+
+
+def _audio_info(path: Path, stream: AudioStream, start: Fraction) -> AudioInfo:
+    context = stream.codec_context
+    if not context.sample_rate or not context.channels:
+        raise MediaError(f"{path}: its sound has no sample rate or no channels; convert it to WAV or AAC")
+    language = stream.metadata.get("language")
+    return AudioInfo(
+        codec=context.name,
+        sample_rate=context.sample_rate,
+        channels=context.channels,
+        layout=context.layout.name,
+        start=start,
+        bit_rate=context.bit_rate or None,
+        language=None if language in (None, "und") else language,
+    )
+
+
+def _timecode(container: InputContainer) -> str | None:
+    for metadata in (container.metadata, *(stream.metadata for stream in container.streams)):
+        for key in ("timecode", "TIMECODE"):
+            if key in metadata:
+                return metadata[key]
+    return None

@@ -1,0 +1,177 @@
+"""Any frame of a video by its number on the constant grid, exact after any order of seeks."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from editalk.errors import MediaError
+from editalk.media.container import describe, opened
+from editalk.media.image import Image, to_image
+from editalk.media.info import MediaInfo
+from editalk.timebase import FrameRate
+
+_READ_ON = 60  # frames: nearer than that, decoding on is cheaper than a seek
+_REMEMBERED = 16
+_REMEMBERED_BYTES = 160 * 2**20
+_INDEXED = {"mov", "mp4", "matroska", "webm", "avi"}  # elsewhere a seek may land on a frame it misnames
+
+
+class FrameReader:
+    """The frames of a source; a context manager. Implements `editalk.backends.base.Footage`. Not for several threads."""
+
+    frames: int
+    rate: FrameRate
+
+    def __init__(self, info: MediaInfo) -> None:
+        self.info, self.frames, self.rate = info, info.video.frames, info.video.rate
+        packets = info.video.packets
+        self._order = np.searchsorted(packets.source, packets.shown)  # [frames] → source frame
+        self._source, self._keys = packets.source, packets.keys
+        self._seekable = bool(_INDEXED & set(info.container.split(",")))
+        self._cache: OrderedDict[int, VideoFrame] = OrderedDict()
+        self._frame_bytes = 0
+        self._stack = ExitStack()
+        self._container: InputContainer | None = None
+        self._decoded: Iterator[VideoFrame] | None = None
+        self._next = 0  # source frame that the decoder gives next
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._decoded = None
+        self._cache.clear()
+        self._stack.close()
+        self._container = None
+
+    def image(self, frame: int) -> Image:
+        """[h, w, 3] Y, U, V of a grid frame, 8 bits, coded orientation; the caller's own copy."""
+        return to_image(self.frame(frame))
+
+    def frame(self, frame: int) -> VideoFrame:
+        """The decoded source frame that a grid frame shows, untouched; it may be shared with other calls."""
+        if not 0 <= frame < self.frames:
+            raise IndexError(f"frame {frame} of {self.frames}")
+        wanted = int(self._order[frame])
+        if wanted not in self._cache:
+            self._fetch(wanted)
+        self._cache.move_to_end(wanted)
+        return self._cache[wanted]
+
+    def iterate(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, VideoFrame]]:
+        """Grid frames [start, stop) with their numbers, in order."""
+        for frame in range(start, self.frames if stop is None else stop):
+            yield frame, self.frame(frame)
+
+    def _fetch(self, wanted: int) -> None:
+        if self._decoded is not None and 0 <= wanted - self._next <= _READ_ON and self._decode_to(wanted):
+            return
+        if self._seekable:
+            for timestamp, key in self._entries(wanted):
+                self._seek(timestamp)
+                if self._decode_to(wanted, key):
+                    return
+        self._restart()
+        if not self._decode_to(wanted):
+            seconds = float(int(self._source[wanted]) * self.info.video.packets.time_base)
+            raise MediaError(
+                f"{self.info.path}: the frame at {seconds:.2f} s cannot be decoded; the file is damaged, export it again"
+            )
+
+    def _entries(self, wanted: int) -> Iterator[tuple[int, int]]:
+        """(timestamp to seek to, timestamp of the key frame by which decoding must have begun), best first.
+
+        A frame shown before its key frame refers to what lies before that: only the key frame at or before the wanted
+        frame's time will do. Containers order by reading time or by showing time, hence two tries.
+        """
+        pts = int(self._source[wanted])
+        at = int(np.searchsorted(self._keys[:, 0], pts, side="right")) - 1
+        if at < 0:
+            return
+        shown, read = (int(tick) for tick in self._keys[at])
+        yield shown, shown
+        if read != shown:
+            yield read, shown
+        if at > 0:
+            yield int(self._keys[at - 1, 1]), shown
+
+    def _stream(self) -> VideoStream:
+        if self._container is None:
+            self._container = self._stack.enter_context(opened(self.info.path))
+        stream = self._container.streams[self.info.video.index]
+        assert isinstance(stream, VideoStream)
+        stream.thread_type = "AUTO"  # type: ignore[assignment]  # a descriptor that takes the name
+        return stream
+
+    def _seek(self, timestamp: int) -> None:
+        stream = self._stream()
+        assert self._container is not None
+        try:
+            self._container.seek(timestamp, stream=stream, backward=True)
+        except av.error.FFmpegError:
+            self._decoded = None
+            return
+        self._decoded, self._next = self._container.decode(stream), -1
+
+    def _restart(self) -> None:
+        """Begin again at the first frame, by opening the file anew: no demuxer fails at that."""
+        self._decoded = None
+        self._stack.close()
+        self._container = None
+        stream = self._stream()
+        assert self._container is not None
+        self._decoded, self._next = self._container.decode(stream), 0
+
+    def _decode_to(self, wanted: int, key: int | None = None) -> bool:
+        """Decode until the wanted source frame is remembered; False if the decoder is past it or at its end."""
+        if self._decoded is None:
+            return False
+        try:
+            for frame in self._decoded:
+                at = self._number(frame)
+                if at is None:
+                    continue
+                if key is not None and (frame.pts is None or frame.pts > key):
+                    return False  # decoding began too late: what follows may refer to what was not decoded
+                key = None
+                self._next = at + 1
+                self._remember(at, frame)
+                if at >= wanted:
+                    return at == wanted
+        except av.error.FFmpegError as error:
+            self._decoded = None
+            raise MediaError(f"{self.info.path}: its picture cannot be decoded ({describe(error)})") from error
+        self._decoded = None
+        return False
+
+    def _number(self, frame: VideoFrame) -> int | None:
+        """Which source frame this is: by count where timestamps are not to be trusted, else by timestamp."""
+        if not self._seekable:
+            return self._next if self._next < len(self._source) else None
+        if frame.pts is None:
+            return self._next if self._next >= 0 else None
+        at = int(np.searchsorted(self._source, frame.pts))
+        return at if at < len(self._source) and self._source[at] == frame.pts else None
+
+    def _remember(self, number: int, frame: VideoFrame) -> None:
+        self._cache[number] = frame
+        self._cache.move_to_end(number)
+        size = sum(plane.buffer_size for plane in frame.planes)
+        most = max(2, min(_REMEMBERED, _REMEMBERED_BYTES // max(1, size)))
+        while len(self._cache) > most:
+            self._cache.popitem(last=False)

@@ -1,0 +1,140 @@
+"""Where the footage of the strands begins and ends, in source frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+from editalk.plan.strands import Strand
+from editalk.timebase import FrameRange, FrameRate
+from editalk.transcript import Word
+
+REACH = 0.12  # seconds around a word boundary in which a cut may lie (design, section 3)
+PAUSE_KEPT = 0.2  # seconds of a pause beside a removed phrase that may go with it
+
+
+class CutChooser(Protocol):
+    """Picks the frames at which a cut shows and is heard least. Ranges are of choices: both ends inclusive."""
+
+    def point(self, choice: FrameRange, prefer: int) -> int:
+        """The source frame at which footage is parted: it ends before the frame, and goes on with it elsewhere."""
+        ...
+
+    def join(self, left: FrameRange, right: FrameRange, prefer: tuple[int, int]) -> tuple[int, int]:
+        """(l, r): the footage before the join ends before source frame l in `left`, the one behind begins with r."""
+        ...
+
+
+class PreferredCuts:
+    """Cuts where the words say, without looking at picture or sound."""
+
+    def point(self, choice: FrameRange, prefer: int) -> int:
+        return prefer
+
+    def join(self, left: FrameRange, right: FrameRange, prefer: tuple[int, int]) -> tuple[int, int]:
+        return prefer
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Source frames [start, end) of a strand."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """The gaps between words: gap k lies before word k (k = len(words): behind the last), seconds."""
+
+    words: Sequence[Word]
+    duration: Fraction
+    rate: FrameRate
+    frames: int
+
+    def gap(self, k: int) -> tuple[float, float]:
+        left = self.words[k - 1].end if k > 0 else 0.0
+        right = self.words[k].start if k < len(self.words) else float(self.duration)
+        return (left, right) if left <= right else ((left + right) / 2,) * 2
+
+    def choices(self, k: int, low: float, high: float) -> FrameRange:
+        """Frames at which a cut in gap k may lie, [start, end] both inclusive: within the gap, and within [low, high]."""
+        left, right = self.gap(k)
+        first = self.rate.frames_to_cover(max(left, low))
+        last = self.rate.frame_at(min(right, high))
+        if first > last:  # no frame begins inside: the frames around it
+            middle = self.rate.frames((max(left, low) + min(right, high)) / 2)
+            first, last = middle - 1, middle + 1
+        return FrameRange(min(max(first, 0), self.frames), min(max(last, 0), self.frames))
+
+
+def footage(
+    parts: Sequence[Strand], boundaries: Boundaries, chooser: CutChooser
+) -> tuple[tuple[Footage | None, ...], Footage, Footage]:
+    """Source frames of every strand, and the head and tail of the source that lie before and behind all words.
+
+    Head and tail always stay. A strand with words has at least one frame.
+    """
+    n = len(boundaries.words)
+    shown = [(i, p.first, p.end) for i, p in enumerate(parts) if p.footage]
+    order = [(-1, 0, 0), *shown, (len(parts), n, n)]
+    used = {-1, n} | {word for p in parts for word in range(p.first, p.end)}
+    cutting = _Cutting(boundaries, chooser, frozenset(used))
+    begins, ends = {-1: 0}, {len(parts): boundaries.frames}
+    for (i, _, end), (j, first, _) in zip(order, order[1:], strict=False):
+        pauses = [p.pause for p in parts[i + 1 : j] if p.pause is not None]
+        ends[i], begins[j] = cutting.shortened(end, pauses[0]) if end == first and pauses else cutting.between(end, first)
+    ranges = tuple(
+        Footage(begins[i], max(ends[i], begins[i] + 1)) if p.footage else None for i, p in enumerate(parts)
+    )
+    return ranges, Footage(0, ends[-1]), Footage(begins[len(parts)], boundaries.frames)
+
+
+class _Cutting:
+    """The cuts of one edit; a gap whose two sides both stay is parted at one frame, whoever asks."""
+
+    def __init__(self, at: Boundaries, chooser: CutChooser, used: frozenset[int]) -> None:
+        self.at, self.chooser, self.used = at, chooser, used
+        self.points: dict[int, int] = {}
+
+    def between(self, end: int, first: int) -> tuple[int, int]:
+        """Footage up to before word `end`, then footage from word `first` on."""
+        if end == first:
+            return (self.point(end),) * 2
+        (kept, gone), (went, stays) = self.at.gap(end), self.at.gap(first)
+        if gone - kept >= stays - went:  # the longer of the two pauses stays
+            left, right = gone, min(stays, went + PAUSE_KEPT)
+        else:
+            left, right = max(kept, gone - PAUSE_KEPT), went
+        lefts, l = self.choices(end, left, parted=end in self.used)
+        rights, r = self.choices(first, right, parted=first - 1 in self.used)
+        return self.chooser.join(lefts, rights, (l, r))
+
+    def shortened(self, k: int, pause: float) -> tuple[int, int]:
+        """Gap k cut down to a pause; parted in one place where it is not longer than that."""
+        left, right = self.at.gap(k)
+        if right - left <= pause or k in (0, len(self.at.words)):
+            return (self.point(k),) * 2
+        l, r = self.at.rate.frames(left + pause / 2), self.at.rate.frames(right - pause / 2)
+        return l, max(l, r)
+
+    def point(self, k: int) -> int:
+        """The frame at which gap k is parted: close behind the word before it, so that a pause stays with what follows."""
+        if k not in self.points:
+            left, right = self.at.gap(k)
+            middle = left + min((right - left) / 2, REACH) if k else max(right - REACH, (left + right) / 2)
+            choice, prefer = self._around(k, middle)
+            self.points[k] = self.chooser.point(choice, prefer)
+        return self.points[k]
+
+    def choices(self, k: int, seconds: float, parted: bool) -> tuple[FrameRange, int]:
+        """The frames allowed in gap k and the preferred one; a parted gap leaves no choice."""
+        if parted:
+            return FrameRange(self.point(k), self.point(k)), self.point(k)
+        return self._around(k, seconds)
+
+    def _around(self, k: int, seconds: float) -> tuple[FrameRange, int]:
+        choice = self.at.choices(k, seconds - REACH, seconds + REACH)
+        return choice, min(max(self.at.rate.frames(seconds), choice.start), choice.end)

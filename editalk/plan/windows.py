@@ -1,0 +1,136 @@
+"""The timeline's changes → render windows with their latent edits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from editalk.latent import Change, Strip, latent_edits, phase
+from editalk.operations import Operation
+from editalk.plan.types import Join, Piece, Region, RenderWindow
+from editalk.timebase import FrameRange
+
+LIP_EDGE = 2  # frames by which new lips fade into the footage's own on either side
+CONTEXT_STEPS = 3  # latent frames of clean context on either side of a window
+
+_ORDER = (Region.MOUTH, Region.FACE, Region.HEAD, Region.FRAME)
+
+
+@dataclass(frozen=True)
+class _Change:
+    span: FrameRange
+    region: Region
+
+
+def joins(pieces: Sequence[Piece]) -> tuple[Join, ...]:
+    """The places where footage does not continue, and the two ends of new content."""
+    found: list[Join] = []
+    for a, b in zip(pieces, pieces[1:], strict=False):
+        if b.source is None or not a.continues(b.source):
+            left = a.source_end - 1 if a.source is not None else None
+            found.append(Join(b.start, left, b.source))
+    return tuple(found)
+
+
+def windows(
+    pieces: Sequence[Piece],
+    lips: Sequence[tuple[FrameRange, Region]],
+    operations: Sequence[Operation],
+    step: int,
+) -> tuple[RenderWindow, ...]:
+    """Stretches of the timeline that get new pixels, apart from each other; all else stays the source's.
+
+    A join takes one latent step of footage on either side with it, as does what is new or resampled.
+    """
+    frames = pieces[-1].end if pieces else 0
+    faded = [(FrameRange(max(0, s.start - LIP_EDGE), min(frames, s.end + LIP_EDGE)), r) for s, r in lips]
+    changes = [_Change(span, region) for span, region in faded]
+    for join in joins(pieces):
+        changes.append(_Change(FrameRange(join.frame - step, join.frame + step), Region.FRAME))
+    for piece in pieces:
+        if piece.source is None or piece.resampled:
+            changes.append(_Change(FrameRange(piece.start - step, piece.end + step), Region.FRAME))
+    return tuple(_window(merged, pieces, faded, operations, frames, step) for merged in _merge(changes, frames))
+
+
+def _merge(changes: Sequence[_Change], frames: int) -> Iterator[_Change]:
+    last: _Change | None = None
+    for change in sorted(changes, key=lambda c: c.span):
+        span = FrameRange(max(0, change.span.start), min(frames, change.span.end))
+        if last and span.start <= last.span.end:
+            region = max(last.region, change.region, key=_ORDER.index)
+            last = _Change(FrameRange(last.span.start, max(last.span.end, span.end)), region)
+        else:
+            if last:
+                yield last
+            last = _Change(span, change.region)
+    if last:
+        yield last
+
+
+def _window(
+    change: _Change,
+    pieces: Sequence[Piece],
+    lips: Sequence[tuple[FrameRange, Region]],
+    operations: Sequence[Operation],
+    frames: int,
+    step: int,
+) -> RenderWindow:
+    span = change.span
+    reach = CONTEXT_STEPS * step
+    context = FrameRange(max(0, span.start - reach), min(frames, span.end + reach))
+    near = tuple(p for p in pieces if p.start < context.end and context.start < p.end)
+    return RenderWindow(
+        span=span,
+        pieces=near,
+        joins=tuple(j for j in joins(pieces) if span.start <= j.frame <= span.end),
+        lips=tuple(s for s, _ in lips if s.start < span.end and span.start < s.end),
+        region=change.region,
+        context=context,
+        strip=strip(near, context, step),
+        operations=tuple(
+            i
+            for i, o in enumerate(operations)
+            if o.timeline.start <= span.end and span.start <= o.timeline.end
+        ),
+    )
+
+
+def strip(pieces: Sequence[Piece], span: FrameRange, step: int) -> Strip:
+    """The source frames that a window encodes and what is done to their latents.
+
+    Footage that is left out between two pieces is encoded and deleted where it is shorter than the window; a jump
+    further off, or backwards, starts another range. The phase puts the first change on a latent boundary.
+    """
+    ranges: list[FrameRange] = []
+    changes: list[Change] = []
+    length = 0
+    for piece in pieces:
+        start, end = max(piece.start, span.start), min(piece.end, span.end)
+        if piece.source is None:
+            changes.append(Change(length, 0, end - start))
+            continue
+        if piece.resampled:
+            first, last = piece.source, piece.source_end
+        else:
+            first, last = piece.source + start - piece.start, piece.source + end - piece.start
+        gap = first - ranges[-1].end if ranges else 0
+        if ranges and 0 <= gap <= len(span):
+            if gap:
+                changes.append(Change(length, gap, 0))
+                length += gap
+            ranges[-1] = FrameRange(ranges[-1].start, last)
+        else:
+            if ranges:  # nothing is deleted, but what meets here was no neighbour: its latents are re-noised
+                changes.append(Change(length, 0, 0))
+            ranges.append(FrameRange(first, last))
+        if piece.resampled:
+            changes.append(Change(length, last - first, end - start))
+        length += last - first
+    trim = phase(changes[0].at, step) if changes else 0
+    if trim and ranges and trim < len(ranges[0]):
+        ranges[0] = FrameRange(ranges[0].start + trim, ranges[0].end)
+        changes = [Change(c.at - trim, c.old, c.new) for c in changes]
+        length -= trim
+    edits, rest = latent_edits(length, changes, step)
+    return Strip(tuple(ranges), edits, rest)

@@ -1,0 +1,241 @@
+"""The plan: whatever is edited, lengths add up, nothing is covered twice, kept footage keeps its sync."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from editalk.diff import Tag, WordEdit
+from editalk.errors import PlanError, VoiceError
+from editalk.markup import Attribute, Pause
+from editalk.operations import Kind
+from editalk.plan import (
+    EditPlan,
+    NewSound,
+    Origin,
+    PreferredCuts,
+    Script,
+    SourceRef,
+    VoiceRef,
+    build_plan,
+    build_take,
+    from_json,
+    to_json,
+)
+from editalk.plan.strands import strands
+from editalk.timebase import FrameRate
+from editalk.transcript import Word
+
+RATES = ["24000/1001", "25", "30000/1001", "50", "60", "1350/61"]
+
+
+def source(rate: str, seconds: float, sample_rate: int = 44100) -> SourceRef:
+    r = FrameRate.parse(rate)
+    frames = r.frames(seconds)
+    return SourceRef("talk.mp4", "0" * 64, r, frames, sample_rate, r.sample(frames, sample_rate), 2)
+
+
+def even_words(n: int, seconds: float) -> list[Word]:
+    """n words of equal length with small gaps, and a longer pause behind every fifth."""
+    step = seconds / (n + 1)
+    return [Word(f"w{i}", (i + 0.5) * step, (i + 0.5) * step + step * (0.5 if i % 5 == 4 else 0.9)) for i in range(n)]
+
+
+@st.composite
+def edited(draw: st.DrawFn) -> tuple[int, list[WordEdit], list[str]]:
+    """A random edit of n words: (n, edits, tokens)."""
+    n = draw(st.integers(1, 25))
+    order, at = [], 0
+    while at < n:
+        end = min(n, at + draw(st.integers(1, 6)))
+        order.append((at, end))
+        at = end
+    if draw(st.booleans()) and len(order) > 2:
+        order.insert(draw(st.integers(0, len(order) - 1)), order.pop(draw(st.integers(0, len(order) - 1))))
+    edits, tokens, highest = [], [], 0
+    for first, end in order:
+        tag = draw(st.sampled_from([Tag.EQUAL, Tag.EQUAL, Tag.DELETE, Tag.REPLACE, Tag.INSERT]))
+        t = len(tokens)
+        kept = Tag.EQUAL if first >= highest else Tag.MOVE
+        highest = max(highest, end)
+        if tag is Tag.DELETE:
+            edits.append(WordEdit(tag, first, end, t, t))
+        elif tag is Tag.REPLACE:
+            tokens += ["new"] * draw(st.integers(1, 4))
+            edits.append(WordEdit(tag, first, end, t, len(tokens)))
+        else:
+            if tag is Tag.INSERT:
+                tokens += ["new"] * draw(st.integers(1, 4))
+                edits.append(WordEdit(tag, first, first, t, len(tokens)))
+                t = len(tokens)
+            tokens += [f"w{i}" for i in range(first, end)]
+            edits.append(WordEdit(kept, first, end, t, len(tokens)))
+    return n, edits, tokens
+
+
+def plan_of(n: int, edits: list[WordEdit], tokens: list[str], rate: str, seconds: float, spoken: float) -> EditPlan:
+    ref = source(rate, seconds)
+    sounds = [NewSound(p.token, p.token_end, 0, 0.1, 0.1 + spoken) for p in strands(edits) if p.new]
+    return build_plan(ref, even_words(n, seconds), Script(tuple(tokens), tuple(edits)), PreferredCuts(), sounds,
+                      (VoiceRef("voice.wav", "1" * 64),) if sounds else ())  # fmt: skip
+
+
+plans = st.builds(
+    lambda e, rate, seconds, spoken: plan_of(*e, rate, seconds, spoken),
+    edited(),
+    st.sampled_from(RATES),
+    st.floats(8, 40),
+    st.floats(0.15, 3),
+)
+
+
+@given(plans)
+def test_pieces_tile_the_timeline(plan: EditPlan) -> None:
+    for pieces in (plan.timeline, plan.sound):
+        at = 0
+        for piece in pieces:
+            assert piece.start == at
+            assert piece.end > at
+            at = piece.end
+    assert plan.samples == plan.source.rate.sample(plan.frames, plan.source.sample_rate)
+
+
+@given(plans)
+def test_kept_footage_keeps_its_sync_to_the_sample(plan: EditPlan) -> None:
+    rate, at = plan.source.rate, plan.source.sample_rate
+    for sound in (s for s in plan.sound if s.origin is Origin.SOURCE):
+        shown = [p for p in plan.timeline if rate.sample(p.start, at) < sound.end and sound.start < rate.sample(p.end, at)]
+        for piece in shown:
+            assert piece.source is not None
+            assert not piece.resampled
+            shift = Fraction(piece.source - piece.start) / rate.value
+            assert abs((sound.offset - sound.start) - shift * at) <= 1
+
+
+@given(plans)
+def test_no_source_frame_is_shown_twice_and_all_lie_in_the_source(plan: EditPlan) -> None:
+    spans = sorted((p.source, p.source_end) for p in plan.timeline if p.source is not None)
+    assert all(0 <= a < b <= plan.source.frames for a, b in spans)
+    assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+
+
+@given(plans)
+def test_windows_hold_every_change_and_lie_apart(plan: EditPlan) -> None:
+    spans = [w.span for w in plan.windows]
+    assert all(a.end < b.start for a, b in zip(spans, spans[1:], strict=False))
+    for piece in plan.timeline:
+        if piece.source is None or piece.resampled:
+            assert any(s.start <= piece.start and piece.end <= s.end for s in spans)
+    for a, b in zip(plan.timeline, plan.timeline[1:], strict=False):
+        if b.source is None or not a.continues(b.source):
+            assert any(s.start <= b.start <= s.end for s in spans)
+
+
+@given(plans)
+def test_json_gives_back_an_equal_plan(plan: EditPlan) -> None:
+    assert from_json(to_json(plan)) == plan
+
+
+def test_an_unedited_script_is_the_source() -> None:
+    ref = source("30000/1001", 20)
+    plan = build_plan(ref, even_words(10, 20), Script(tuple("abcdefghij"), (WordEdit(Tag.EQUAL, 0, 10, 0, 10),)),
+                      PreferredCuts())  # fmt: skip
+    assert plan.frames == ref.frames
+    assert len(plan.timeline) == 1
+    assert plan.windows == ()
+    assert plan.operations == ()
+
+
+def test_a_removal_takes_out_whole_frames_near_the_words() -> None:
+    words = even_words(10, 20)
+    edits = (WordEdit(Tag.EQUAL, 0, 4, 0, 4), WordEdit(Tag.DELETE, 4, 6, 4, 4), WordEdit(Tag.EQUAL, 6, 10, 4, 8))
+    plan = build_plan(source("25", 20), words, Script(tuple("abcdefgh"), edits), PreferredCuts())
+    (a, b) = plan.timeline
+    assert a.source_end / 25 == pytest.approx(words[4].start, abs=0.12)
+    assert (b.source or 0) / 25 == pytest.approx(words[5].end, abs=0.21)
+    (removal,) = plan.operations
+    assert (removal.kind, removal.text) == (Kind.REMOVAL, "w4 w5")
+    assert len(plan.windows) == 1
+
+
+def test_a_move_only_permutes_the_footage() -> None:
+    edits = (WordEdit(Tag.EQUAL, 0, 5, 0, 5), WordEdit(Tag.MOVE, 8, 12, 5, 9), WordEdit(Tag.EQUAL, 5, 8, 9, 12),
+             WordEdit(Tag.EQUAL, 12, 15, 12, 15))  # fmt: skip
+    ref = source("24000/1001", 15)
+    plan = build_plan(ref, even_words(15, 15), Script(tuple("x" * 15), edits), PreferredCuts())
+    assert plan.frames == ref.frames
+    assert [o.kind for o in plan.operations] == [Kind.MOVE]
+    assert [len(w.joins) for w in plan.windows] == [1, 1, 1]
+
+
+def test_a_replaced_word_keeps_its_footage() -> None:
+    edits = (WordEdit(Tag.EQUAL, 0, 4, 0, 4), WordEdit(Tag.REPLACE, 4, 6, 4, 5), WordEdit(Tag.EQUAL, 6, 10, 5, 9))
+    plan = build_plan(source("25", 20), even_words(10, 20), Script(tuple("abcdefghi"), edits), PreferredCuts(),
+                      [NewSound(4, 5, 0, 0.0, 3.0)], (VoiceRef("v.wav", "1" * 64),))  # fmt: skip
+    shown = [p for p in plan.timeline if p.resampled]
+    assert len(shown) == 1
+    assert shown[0].frames == 75
+    assert all(p.source is not None for p in plan.timeline)
+
+
+def test_new_words_without_a_voice_are_named() -> None:
+    edits = (WordEdit(Tag.EQUAL, 0, 5, 0, 5), WordEdit(Tag.INSERT, 5, 5, 5, 6), WordEdit(Tag.EQUAL, 5, 10, 6, 11))
+    with pytest.raises(VoiceError, match="hello"):
+        build_plan(source("25", 20), even_words(10, 20), Script(("a",) * 5 + ("hello",) + ("b",) * 5, edits),
+                   PreferredCuts())  # fmt: skip
+
+
+def test_pause_and_retime_marks() -> None:
+    edits = (WordEdit(Tag.EQUAL, 0, 10, 0, 10),)
+    script = Script(tuple("abcdefghij"), edits, (Attribute(2, 4, retime=5.0),), (Pause(7, 0.5),))
+    ref = source("25", 20)
+    plan = build_plan(ref, even_words(10, 20), script, PreferredCuts())
+    retimed = next(p for p in plan.timeline if p.resampled)
+    assert retimed.frames == 125
+    assert next(s for s in plan.sound if s.samples != s.source_samples).samples == 5 * 44100
+    (tone,) = [s for s in plan.sound if s.origin is Origin.ROOM_TONE]
+    own = 20 / 11 * 0.1  # the pause that is there already
+    assert tone.samples / 44100 == pytest.approx(0.5 - own, abs=0.02)
+    assert {o.kind for o in plan.operations} == {Kind.RETIME, Kind.ADDITION}
+
+
+def test_a_pause_mark_shortens_a_longer_pause() -> None:
+    script = Script(tuple("abcdefghij"), (WordEdit(Tag.EQUAL, 0, 10, 0, 10),), (), (Pause(5, 0.2),))
+    plan = build_plan(source("25", 20), even_words(10, 20), script, PreferredCuts())
+    own = 20 / 11 * 0.5
+    assert plan.frames == pytest.approx(500 - (own - 0.2) * 25, abs=1)
+
+
+@pytest.mark.parametrize("seconds", [6.0, 14.0])
+def test_a_take_is_as_long_as_its_voice(seconds: float) -> None:
+    ref = source("30000/1001", 10)
+    plan = build_take(ref, Script(("a",), ()), (), (VoiceRef("v.wav", "1" * 64),), [int(seconds * 44100)])
+    assert plan.frames == ref.rate.frames(seconds)
+    assert plan.samples == ref.rate.sample(plan.frames, 44100)
+    assert plan.windows[0].span.end == plan.frames
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(version=99), "version 99"),
+        (lambda d: d.update(format="other"), "not a plan"),
+        (lambda d: d["timeline"][0].update(start=3), r"timeline\[0\]"),
+        (lambda d: d["timeline"][0].pop("frames"), "“frames” is missing"),
+        (lambda d: d["timeline"][0].update(colour="red"), "unknown key “colour”"),
+        (lambda d: d["source"].update(rate="0/0"), "no frame rate"),
+        (lambda d: d["sound"][0].update(origin="heaven"), "heaven"),
+        (lambda d: d["timeline"][0].update(source=-4), "does not have"),
+    ],
+)
+def test_a_broken_plan_names_the_place(change: object, message: str) -> None:
+    plan = build_plan(source("25", 20), even_words(10, 20), Script(tuple("abcdefghij"), (WordEdit(Tag.EQUAL, 0, 10, 0, 10),)),
+                      PreferredCuts())  # fmt: skip
+    data = json.loads(to_json(plan))
+    change(data)  # type: ignore[operator]
+    with pytest.raises(PlanError, match=message):
+        from_json(json.dumps(data))
