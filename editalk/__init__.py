@@ -1,0 +1,3 @@
+"""Edit a talking-head video by editing its transcript."""
+
+__version__ = "0.1.0"

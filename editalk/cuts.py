@@ -192,7 +192,7 @@ def pose_gaps(a: Reals, b: Reals) -> Floats:
     """
     seen_a, seen_b = np.isfinite(a).all(1), np.isfinite(b).all(1)
     gap = squared_gaps(np.where(seen_a[:, None], a, 0), np.where(seen_b[:, None], b, 0))
-    gap = np.sqrt(2 * gap)  # two coordinates a point
+    gap = np.asarray(np.sqrt(2 * gap), np.float64)  # two coordinates a point
     gap[seen_a[:, None] != seen_b[None]] = 1.0
     gap[~seen_a[:, None] & ~seen_b[None]] = 0.0
     return gap
@@ -203,8 +203,8 @@ def squared_gaps(a: Reals, b: Reals) -> Floats:
     if not a.shape[1]:
         return np.zeros((len(a), len(b)))
     centre = b.mean(0) if len(b) else 0.0
-    a, b = (a - centre).astype(np.float64), (b - centre).astype(np.float64)
-    gap = np.square(a).sum(1)[:, None] + np.square(b).sum(1)[None] - 2 * a @ b.T
+    x, y = (np.asarray(side - centre, np.float64) for side in (a, b))
+    gap = np.square(x).sum(1)[:, None] + np.square(y).sum(1)[None] - 2 * x @ y.T
     return np.asarray(np.maximum(gap, 0) / a.shape[1], np.float64)
 
 
@@ -223,22 +223,33 @@ def _deviation(evidence: CutEvidence, rows: NDArray[np.int64], span: FrameRange,
 
 
 def _pair(evidence: CutEvidence, left: NDArray[np.int64], right: NDArray[np.int64], w: CutWeights) -> Floats:
-    """[len(left), len(right)] how much the picture that would have come differs from the one that comes."""
-    pose, thumb = evidence.pose, evidence.thumb.astype(np.float64)
-    cost = w.pose * pose_gaps(pose[left], pose[right])
-    near = np.flatnonzero(np.diff(evidence.frames) == 1)
+    """[len(left), len(right)] how much what would have come differs from what comes, in picture and loudness."""
+    cost = picture_gaps(evidence.frames, evidence.pose, evidence.thumb, left, right, w)
+    cost += w.level * np.minimum(np.abs(evidence.rms_db[left][:, None] - evidence.rms_db[right][None]) / 12, 2)
+    return cost
+
+
+def picture_gaps(frames: NDArray[np.int64], pose: Reals, thumb: Reals, left: NDArray[np.int64],
+                 right: NDArray[np.int64], weights: CutWeights = CutWeights()) -> Floats:  # fmt: skip
+    """[len(left), len(right)] what it costs to show row `right` where row `left` would have come.
+
+    `frames`: [n] ascending; `pose`: [n, k], `thumb`: [n, d] as in `CutEvidence`; `left`, `right`: rows. The face's
+    place counts, its motion, and the whole picture.
+    """
+    thumb = np.asarray(thumb, np.float64)
+    near = np.flatnonzero(np.diff(frames) == 1)
     speed = np.full_like(pose, np.nan)
     speed[near + 1] = pose[near + 1] - pose[near]
-    cost += w.turn * _turns(speed, left, right)
     steps = np.sqrt(np.square(thumb[near + 1] - thumb[near]).mean(1)) if len(near) else np.ones(1)
-    cost += w.thumb * np.minimum(np.sqrt(squared_gaps(thumb[left], thumb[right])) / (np.median(steps) + 0.5), 20)
-    cost += w.level * np.minimum(np.abs(evidence.rms_db[left][:, None] - evidence.rms_db[right][None]) / 12, 2)
+    whole = np.sqrt(squared_gaps(thumb[left], thumb[right])) / (np.median(steps) + 0.5)
+    cost = weights.pose * pose_gaps(pose[left], pose[right])
+    cost += weights.turn * _turns(speed, left, right) + weights.thumb * np.minimum(whole, 20)
     return cost
 
 
 def _turns(speed: Reals, left: NDArray[np.int64], right: NDArray[np.int64]) -> Floats:
     """[len(left), len(right)] change of the face's motion, in usual motions."""
     seen = np.isfinite(speed).all(1)
-    speed = np.where(seen[:, None], speed, 0)
     usual = np.sqrt(np.square(speed[seen]).mean(1)).mean() + 1e-3 if seen.any() else 1.0
-    return np.asarray(np.minimum(np.sqrt(squared_gaps(speed[left], speed[right])) / usual, 8), np.float64)
+    gap = np.sqrt(squared_gaps(*(np.where(seen[rows, None], speed[rows], 0) for rows in (left, right)))) / usual
+    return np.asarray(np.minimum(gap, 8), np.float64)

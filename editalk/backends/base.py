@@ -32,6 +32,7 @@ class WindowInput:
     """All that a backend sees. `sound` is the edited timeline's sound over window and context, from timeline second
     `sound_start` on; `source_sound` the source's own over the tracked stretch, from source second
     `source_sound_start` on (to learn how this mouth moves). Both are mono: [n, 1], 16000 samples per second.
+    `thumbs`: [rows of track, d] luma thumbnails; `natural_steps`: [n] face steps of the footage, ascending.
     """
 
     window: RenderWindow
@@ -41,6 +42,8 @@ class WindowInput:
     sound_start: float
     source_sound: Audio
     source_sound_start: float
+    thumbs: NDArray[np.float32]
+    natural_steps: NDArray[np.float32]
 
 
 @dataclass(frozen=True)

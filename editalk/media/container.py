@@ -60,7 +60,7 @@ def why_unreadable(path: Path, error: BaseException) -> str:
         return f"{path} is a playlist or script, not media; name the media file itself"
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
         return f"{path} is truncated: its index (moov) is missing, so nothing can be read; copy or export it again"
-    if head.startswith(b"\x1aE\xdf\xa3") or head.startswith(b"RIFF"):
+    if head.startswith((b"\x1aE\xdf\xa3", b"RIFF")):
         return f"{path} is truncated or damaged at its head; copy or export it again"
     return f"{path} is not a media file that can be read ({describe(error)}); convert it to mp4, mov or mkv"
 

@@ -59,7 +59,7 @@ def constant_grid(
         return FrameRate(even), pts, False
     span = (int(pts[-1] - pts[0]) + last_duration) * time_base
     mean = snap(average or Fraction(len(pts)) / span)
-    for rate in (mean, Fraction(len(pts)) / span):
+    for rate in (mean, snap(Fraction(len(pts)) / span), _trend(pts, time_base)):
         index = nearest_source(pts, rate, time_base, max(1, nearest(span * rate)))
         if float((np.bincount(index, minlength=len(pts)) == 1).mean()) >= ONCE:
             return FrameRate(rate), pts[index], True
@@ -78,6 +78,12 @@ def _even_rate(
         if rate and deviation(pts, snap(rate), time_base) <= EVEN:
             return snap(rate)
     return None
+
+
+def _trend(pts: Ticks, time_base: Fraction) -> Fraction:
+    """The rate of the straight line through the timestamps: no odd gap at the end changes it."""
+    slope = float(np.polyfit(np.arange(len(pts)), pts - pts[0], 1)[0])
+    return snap(Fraction(1 / (slope * float(time_base))).limit_denominator(1001))
 
 
 def _plausible(nominal: Fraction | None, pts: Ticks, time_base: Fraction) -> Fraction | None:

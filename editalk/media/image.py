@@ -57,10 +57,8 @@ def to_image(frame: VideoFrame) -> Image:
     plain = to_working(frame)
     wide, high, bits = _PLANAR[plain.format.name]
     luma, *chroma = (_reduced(plane_array(plain, k, bits), bits) for k in range(3))
-    h, w = luma.shape
     if (wide, high) != (1, 1):
-        size = (chroma[0].shape[1] * wide, chroma[0].shape[0] * high)
-        chroma = [cv2.resize(part, size, interpolation=cv2.INTER_NEAREST)[:h, :w] for part in chroma]
+        chroma = [_repeated(part, wide, high, luma.shape) for part in chroma]
     return np.asarray(cv2.merge([luma, *chroma]), np.uint8)
 
 
@@ -97,9 +95,9 @@ def upright(picture: NDArray[Any], rotation: int) -> NDArray[Any]:
 def plane_array(frame: VideoFrame, k: int, bits: int = 8) -> NDArray[Any]:
     """The k-th plane [h, w] as a view on the frame's own memory: uint8, or uint16 above 8 bits."""
     plane = frame.planes[k]
-    kind = np.dtype(np.uint8) if bits == 8 else np.dtype("<u2")
-    rows = np.frombuffer(plane, kind, count=plane.line_size // kind.itemsize * plane.height)
-    return rows.reshape(plane.height, -1)[:, : plane.width]
+    kind = "u1" if bits == 8 else "<u2"
+    rows: NDArray[Any] = np.frombuffer(memoryview(plane), kind)
+    return rows[: plane.line_size // rows.itemsize * plane.height].reshape(plane.height, -1)[:, : plane.width]
 
 
 def _reduced(plane: NDArray[Any], bits: int) -> NDArray[np.uint8]:
@@ -108,6 +106,14 @@ def _reduced(plane: NDArray[Any], bits: int) -> NDArray[np.uint8]:
     step = bits - 8
     rounded: NDArray[np.uint8] = np.minimum((plane + (1 << (step - 1))) >> step, 255).astype(np.uint8)
     return rounded
+
+
+def _repeated(part: NDArray[np.uint8], wide: int, high: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Each value repeated for its neighbours, cut to `shape`."""
+    import cv2
+
+    size = (part.shape[1] * wide, part.shape[0] * high)
+    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_NEAREST), np.uint8)[: shape[0], : shape[1]]
 
 
 def _thinned(part: NDArray[Any], wide: int, high: int) -> NDArray[Any]:
@@ -123,7 +129,9 @@ def _copied(frame: VideoFrame, name: str) -> VideoFrame:
     copy = VideoFrame(frame.width, frame.height, name)
     for k in range(3):
         plane_array(copy, k)[:] = plane_array(frame, k)
-    copy.pts, copy.time_base = frame.pts, frame.time_base
+    copy.pts = frame.pts
+    if frame.time_base is not None:
+        copy.time_base = frame.time_base
     _tag(copy, Colour(2, int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace)))
     return copy
 

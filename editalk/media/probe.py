@@ -165,8 +165,9 @@ def _decoded_times(path: Path, index: int, time_base: Fraction, rate: Fraction) 
     with opened(path) as container:
         for frame in container.decode(container.streams[index]):
             pts = frame.pts if frame.pts is not None else frame.dts
-            usable = pts is not None and (not times or pts > times[-1])
-            times.append(int(pts) if usable and pts is not None else int(round(step)) + times[-1] if times else 0)
+            if pts is None or (times and pts <= times[-1]):
+                pts = times[-1] + round(step) if times else 0
+            times.append(pts)
     return times
 
 

@@ -10,6 +10,7 @@ from typing import Self
 
 import av.error
 import numpy as np
+from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -27,7 +28,7 @@ _INDEXED = {"mov", "mp4", "matroska", "webm", "avi"}  # elsewhere a seek may lan
 
 
 class FrameReader:
-    """The frames of a source; a context manager. Implements `editalk.backends.base.Footage`. Not for several threads."""
+    """The frames of a source; a context manager, for one thread. Implements `editalk.backends.base.Footage`."""
 
     frames: int
     rate: FrameRate
@@ -39,7 +40,6 @@ class FrameReader:
         self._source, self._keys = packets.source, packets.keys
         self._seekable = bool(_INDEXED & set(info.container.split(",")))
         self._cache: OrderedDict[int, VideoFrame] = OrderedDict()
-        self._frame_bytes = 0
         self._stack = ExitStack()
         self._container: InputContainer | None = None
         self._decoded: Iterator[VideoFrame] | None = None
@@ -89,9 +89,7 @@ class FrameReader:
         self._restart()
         if not self._decode_to(wanted):
             seconds = float(int(self._source[wanted]) * self.info.video.packets.time_base)
-            raise MediaError(
-                f"{self.info.path}: the frame at {seconds:.2f} s cannot be decoded; the file is damaged, export it again"
-            )
+            raise MediaError(f"{self.info.path}: the frame at {seconds:.2f} s cannot be decoded; export the file again")
 
     def _entries(self, wanted: int) -> Iterator[tuple[int, int]]:
         """(timestamp to seek to, timestamp of the key frame by which decoding must have begun), best first.
@@ -110,32 +108,33 @@ class FrameReader:
         if at > 0:
             yield int(self._keys[at - 1, 1]), shown
 
-    def _stream(self) -> VideoStream:
+    def _open(self) -> tuple[InputContainer, VideoStream]:
+        fresh = self._container is None
         if self._container is None:
             self._container = self._stack.enter_context(opened(self.info.path))
         stream = self._container.streams[self.info.video.index]
-        assert isinstance(stream, VideoStream)
-        stream.thread_type = "AUTO"  # type: ignore[assignment]  # a descriptor that takes the name
-        return stream
+        if not isinstance(stream, VideoStream):
+            raise MediaError(f"{self.info.path} has changed while it was being read; start again")
+        if fresh:
+            stream.codec_context.thread_type = ThreadType.AUTO
+        return self._container, stream
 
     def _seek(self, timestamp: int) -> None:
-        stream = self._stream()
-        assert self._container is not None
+        container, stream = self._open()
         try:
-            self._container.seek(timestamp, stream=stream, backward=True)
+            container.seek(timestamp, stream=stream, backward=True)
         except av.error.FFmpegError:
             self._decoded = None
             return
-        self._decoded, self._next = self._container.decode(stream), -1
+        self._decoded, self._next = container.decode(stream), -1
 
     def _restart(self) -> None:
         """Begin again at the first frame, by opening the file anew: no demuxer fails at that."""
         self._decoded = None
         self._stack.close()
         self._container = None
-        stream = self._stream()
-        assert self._container is not None
-        self._decoded, self._next = self._container.decode(stream), 0
+        container, stream = self._open()
+        self._decoded, self._next = container.decode(stream), 0
 
     def _decode_to(self, wanted: int, key: int | None = None) -> bool:
         """Decode until the wanted source frame is remembered; False if the decoder is past it or at its end."""

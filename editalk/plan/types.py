@@ -101,8 +101,8 @@ class Join:
 class RenderWindow:
     """A stretch of the timeline that gets new pixels.
 
-    Timeline frames [span.start, span.end). `pieces` are the timeline's pieces over the window and its context, whole
-    where they reach beyond it. `lips`: the timeline frames whose mouth must follow the sound of the timeline.
+    Timeline frames [span.start, span.end). `pieces` tile the window and its context; where the timeline's reach
+    beyond, they are cut there. `lips`: the timeline frames whose mouth must follow the sound of the timeline.
     `joins`: the places inside the window where the footage of two neighbouring pieces does not continue. `context`:
     clean frames on either side that a backend may look at.
     """

@@ -79,7 +79,7 @@ def _window(
     span = change.span
     reach = CONTEXT_STEPS * step
     context = FrameRange(max(0, span.start - reach), min(frames, span.end + reach))
-    near = tuple(p for p in pieces if p.start < context.end and context.start < p.end)
+    near = tuple(_clipped(p, context) for p in pieces if p.start < context.end and context.start < p.end)
     return RenderWindow(
         span=span,
         pieces=near,
@@ -94,6 +94,15 @@ def _window(
             if o.timeline.start <= span.end and span.start <= o.timeline.end
         ),
     )
+
+
+def _clipped(piece: Piece, span: FrameRange) -> Piece:
+    """The part of a piece inside a span; what is resampled stays whole."""
+    if piece.resampled:
+        return piece
+    start, end = max(piece.start, span.start), min(piece.end, span.end)
+    source = None if piece.source is None else piece.source + start - piece.start
+    return Piece(start, end - start, source, 0 if source is None else end - start)
 
 
 def strip(pieces: Sequence[Piece], span: FrameRange, step: int) -> Strip:

@@ -1,4 +1,4 @@
-"""Edited text → tokens and marks."""
+"""What an edited text says."""
 
 from __future__ import annotations
 
@@ -14,23 +14,30 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True)
 class Token:
-    """A word of the edited text as displayed; `line` and `column` count from 1."""
+    """A word of the edited text as displayed; `line` and `column` count from 1.
+
+    `event`: it stands in plain brackets, as in `[laughs]`. `glued`: no space before it, as after a dash in `so—I`.
+    """
 
     text: str
     line: int
     column: int
     paragraph: int = 0
     mark: Mark = Mark.PLAIN
+    event: bool = False
+    glued: bool = False
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """`[these words]{rerender=face}` or `{retime=1.2s}`: tokens [first, end) of `EditedText.tokens`."""
+    """`[these words]{rerender=face}` or `{retime=1.2s}`: tokens [first, end) of `EditedText.tokens`, at least one."""
 
     first: int
     end: int
     rerender: str | None = None  # mouth, face, head or frame
     retime: float | None = None  # seconds
+    line: int = 1
+    column: int = 1
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,16 @@ class Pause:
 
     before: int
     seconds: float
+    line: int = 1
+    column: int = 1
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """`NAME: ` at the start of paragraph `paragraph` (as in `Token.paragraph`), as the transcript writes the name."""
+
+    paragraph: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -46,3 +63,4 @@ class EditedText:
     tokens: tuple[Token, ...]
     attributes: tuple[Attribute, ...] = ()
     pauses: tuple[Pause, ...] = ()
+    speakers: tuple[Speaker, ...] = ()

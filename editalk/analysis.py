@@ -1,0 +1,239 @@
+"""What the source's footage looks and sounds like around the places of an edit; found out lazily, kept in the cache."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editalk.cache import Cache, key
+from editalk.cuts import CutEvidence, choose_cut, choose_place, face_pose, frame_levels, thumbnail
+from editalk.face import FaceTrack, FaceTracker, square
+from editalk.media import FrameReader, MediaInfo, SoundFile, to_image
+from editalk.reporting import Reporter
+from editalk.timebase import FrameRange
+from editalk.transcript import Word
+
+BLOCK = 8  # seconds of footage that are looked at and kept together
+FACE = 256  # side of the face crop that steps are measured on, pixels (design, section 9)
+VERSION = 1
+
+Box = tuple[int, int, int, int]
+"""left, top, width, height in pixels"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Neighbouring source frames. `steps`: [n] mean luma difference to the frame before on the 256 px face (the whole
+    picture without a face), `motion`: [n] the same on thumbnails, `thumbs`: [n, d] luma thumbnails; NaN at frame 0.
+    """
+
+    track: FaceTrack
+    thumbs: NDArray[np.float32]
+    motion: NDArray[np.float32]
+    steps: NDArray[np.float32]
+
+
+class Analysis:
+    """Face track, thumbnails and frame-to-frame steps of a source, a block at a time.
+
+    `sound`: mono, from the first frame on. `face`: the N-th face from the left, None: the largest.
+    """
+
+    def __init__(
+        self, info: MediaInfo, reader: FrameReader, sound: SoundFile, words: Sequence[Word], cache: Cache,
+        reporter: Reporter, face: int | None = None,
+    ) -> None:  # fmt: skip
+        self.info, self.reader, self.sound, self.words = info, reader, sound, words
+        self.cache, self.reporter, self.face = cache, reporter, face
+        self.size = max(1, info.video.rate.frames(BLOCK))
+        self._blocks: dict[int, Block] = {}
+        self._tracker: FaceTracker | None = None
+
+    def close(self) -> None:
+        if self._tracker is not None:
+            self._tracker.close()
+
+    def prepare(self, spans: Sequence[FrameRange]) -> None:
+        """Look at all blocks that the source frames of `spans` lie in."""
+        wanted = sorted({k for span in spans for k in self._numbers(span)} - set(self._blocks))
+        with self.reporter.stage("Looking at the face", len(wanted) * self.size) as advance:
+            for k in wanted:
+                self._block(k)
+                advance(self.size)
+
+    def track(self, span: FrameRange) -> FaceTrack:
+        """The face in the blocks that source frames [start, end) lie in."""
+        return FaceTrack.joined([self._block(k).track for k in self._numbers(span)])
+
+    def thumbs(self, span: FrameRange) -> NDArray[np.float32]:
+        """[rows of `track(span)`, d] luma thumbnails."""
+        return np.concatenate([self._block(k).thumbs for k in self._numbers(span)])
+
+    def steps(self) -> NDArray[np.float32]:
+        """The natural steps of all footage looked at so far, ascending."""
+        found = np.concatenate([b.steps for b in self._blocks.values()] or [np.zeros(0, np.float32)])
+        return np.sort(found[np.isfinite(found)])
+
+    def evidence(self, span: FrameRange) -> CutEvidence:
+        """What speaks for and against cuts before the frames of the blocks around `span`."""
+        blocks = [self._block(k) for k in self._numbers(span)]
+        frames = np.concatenate([b.track.frames for b in blocks])
+        first, rate = int(frames[0]), self.info.video.rate
+        start, end = (rate.sample(f, self.sound.rate) for f in (first, int(frames[-1]) + 2))
+        levels = frame_levels(self.sound.read(start, end).mono(), self.sound.rate, rate, frames - first)
+        times = frames / float(rate.value)
+        speech = np.zeros(len(frames), bool)
+        for word in self.words:
+            speech |= (times > word.start + 0.03) & (times < word.end - 0.03)
+        motion = np.concatenate([b.motion for b in blocks])
+        return CutEvidence(
+            frames, levels, speech, np.nan_to_num(motion, nan=float(np.nanmedian(motion)) if len(motion) > 1 else 0.0),
+            face_pose(np.concatenate([b.track.points for b in blocks])), np.concatenate([b.thumbs for b in blocks]),
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------------------------------- the chooser of cuts
+
+    def point(self, choice: FrameRange, prefer: int) -> int:
+        """See `plan.CutChooser`: quiet and still."""
+        where = self._known(choice)
+        if len(where) <= 1:
+            return prefer
+        return choose_place(self.evidence(where), where, min(max(prefer, where.start), where.end - 1)).left
+
+    def join(self, left: FrameRange, right: FrameRange, prefer: tuple[int, int]) -> tuple[int, int]:
+        """See `plan.CutChooser`: quiet and still, and the two sides alike."""
+        lefts, rights = self._known(left), self._known(right)
+        if not len(lefts) or not len(rights) or (len(lefts) == 1 and len(rights) == 1):
+            return prefer
+        evidence = _together(self.evidence(lefts), self.evidence(rights))
+        l, r = (min(max(p, s.start), s.end - 1) for p, s in zip(prefer, (lefts, rights), strict=True))
+        try:
+            cut = choose_cut(evidence, lefts, rights, l, r)
+        except ValueError:
+            return prefer
+        return cut.left, cut.right
+
+    def _known(self, choice: FrameRange) -> FrameRange:
+        """The choices that are frames, end exclusive: the end of the source is a place to cut but no frame."""
+        return FrameRange(min(choice.start, self.reader.frames), min(choice.end + 1, self.reader.frames))
+
+    # --------------------------------------------------------------------------------------------------- the blocks
+
+    def _numbers(self, span: FrameRange) -> range:
+        last = max(span.start, span.end - 1)
+        return range(max(0, span.start) // self.size, min(last, self.reader.frames - 1) // self.size + 1)
+
+    def _block(self, k: int) -> Block:
+        if k not in self._blocks:
+            path = self.cache.path("face", key("face", VERSION, self.info.sha256, self.face, self.size, k) + ".npz")
+            held = _load(path)
+            if held is None:
+                held = self._look(k)
+                with self.cache.making(path) as part, part.open("wb") as file:
+                    np.savez(file, frames=held.track.frames, points=held.track.points, thumbs=held.thumbs,
+                             motion=held.motion, steps=held.steps)  # fmt: skip
+            self._blocks[k] = held
+        return self._blocks[k]
+
+    def _look(self, k: int) -> Block:
+        start, end = k * self.size, min((k + 1) * self.size, self.reader.frames)
+        self._tracker = self._tracker or FaceTracker(self.info.video.rotation, self.face)
+        thumbs: list[NDArray[np.float32]] = []
+        planes = _Lumas()
+
+        def pictures() -> Iterator[tuple[int, NDArray[np.uint8]]]:
+            if start:
+                planes.add(to_image(self.reader.frame(start - 1))[..., 0])
+            for frame, decoded in self.reader.iterate(start, end):
+                image = to_image(decoded)
+                thumbs.append(thumbnail(image[..., 0]))
+                planes.add(image[..., 0])
+                yield frame, image
+
+        # steps need the face's place, which is known only when the track is complete: small lumas wait for it
+        track = self._tracker.track(pictures())
+        steps = planes.steps(track, first=start == 0)
+        stacked = np.stack(thumbs)
+        motion = np.r_[np.nan, np.abs(np.diff(stacked, axis=0)).mean(1)].astype(np.float32)
+        return Block(track, stacked, motion, steps)
+
+
+class _Lumas:
+    """Lumas of a block, no larger than the steps of a face need them."""
+
+    LONG = 960
+
+    def __init__(self) -> None:
+        self.scale = 1.0
+        self.held: list[NDArray[np.uint8]] = []
+
+    def add(self, luma: NDArray[np.uint8]) -> None:
+        import cv2
+
+        h, w = luma.shape
+        self.scale = min(1.0, self.LONG / max(h, w))
+        size = (round(w * self.scale), round(h * self.scale))
+        self.held.append(np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8))
+
+    def steps(self, track: FaceTrack, first: bool) -> NDArray[np.float32]:
+        lumas = ([self.held[0]] if first else []) + self.held
+        box: Box | None = None
+        found = []
+        for i, points in enumerate(track.points):
+            box = face_box(points * self.scale) or box
+            found.append(face_step(lumas[i], lumas[i + 1], box))
+        if first and found:
+            found[0] = float("nan")
+        return np.array(found, np.float32)
+
+
+def face_box(points: NDArray[np.float32] | None) -> Box | None:
+    """The square around a face; None without one."""
+    if points is None or not np.isfinite(points[0, 0]):
+        return None
+    around = square(points)
+    return around.left, around.top, around.right - around.left, around.bottom - around.top
+
+
+def face_step(before: NDArray[np.uint8], luma: NDArray[np.uint8], box: Box | None) -> float:
+    """Mean absolute luma difference of two pictures on the 256 px face (design, section 9)."""
+    import cv2
+
+    crops = []
+    for picture in (before, luma):
+        part = picture
+        if box is not None:
+            left, top, w, h = box
+            part = picture[max(0, top) : max(0, top + h), max(0, left) : max(0, left + w)]
+        if not part.size:
+            return 0.0
+        crops.append(cv2.resize(part, (FACE, FACE), interpolation=cv2.INTER_AREA))
+    return float(cv2.absdiff(crops[0], crops[1]).mean())
+
+
+def reach(span: FrameRange, frames: int, info: MediaInfo) -> FrameRange:
+    """A span grown by `frames` on either side, within the source."""
+    return FrameRange(max(0, span.start - frames), min(info.video.frames, span.end + frames))
+
+
+def _together(a: CutEvidence, b: CutEvidence) -> CutEvidence:
+    frames, rows = np.unique(np.concatenate([a.frames, b.frames]), return_index=True)
+    pairs = ((a.rms_db, b.rms_db), (a.speech, b.speech), (a.motion, b.motion), (a.pose, b.pose), (a.thumb, b.thumb))
+    joined = [np.concatenate(pair)[rows] for pair in pairs]
+    return CutEvidence(frames, *joined)
+
+
+def _load(path: object) -> Block | None:
+    """A kept block; None where there is none or it is damaged, which is then made anew."""
+    try:
+        with np.load(path, allow_pickle=False) as file:  # type: ignore[call-overload]
+            track = FaceTrack(file["frames"], file["points"])
+            block = Block(track, file["thumbs"], file["motion"], file["steps"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    n = len(track.frames)
+    return block if n and all(len(x) == n for x in (track.points, block.thumbs, block.motion, block.steps)) else None

@@ -1,0 +1,304 @@
+"""Joins: pictures between two pictures of the same scene that do not ghost, and how long a join has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from editalk.backends.base import Footage, Image
+from editalk.face import FaceTrack, eye_distance
+
+Luma = NDArray[np.uint8]
+Flow = NDArray[np.float32]
+"""[h, w, 2]: where the content of a pixel lies in the other picture, relative to the pixel, x and y."""
+Points = NDArray[np.floating[Any]]
+
+AREA = 300_000  # pixels on which motion is estimated at most
+GRID = 8  # pixels between the nodes of the landmark warp
+NEAR = 0.18  # inter-ocular distances: reach of one landmark
+FADE = (1.2, 2.6)  # inter-ocular distances from the face's middle where the landmark warp begins and ends to fade
+SWITCH = (0.35, 0.65)  # weights between which texture goes over from one side to the other
+CONTRAST = 10.0  # luma difference of the two warped sides that counts as another thing, not another light
+MARKS = tuple(range(0, 478, 4))
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Motion between two pictures at reduced size. `scale`: its pixels per picture pixel."""
+
+    forward: Flow  # left → right, on the left's pixels
+    backward: Flow  # right → left, on the right's pixels
+    scale: float
+    lumas: tuple[Luma, Luma]
+
+
+def smoothstep(x: float) -> float:
+    x = min(1.0, max(0.0, x))
+    return x * x * (3 - 2 * x)
+
+
+def morph(left: Image, right: Image, w: float, left_points: Points | None = None,
+          right_points: Points | None = None) -> Image:  # fmt: skip
+    """The picture at share `w` (0…1) of the way from `left` to `right`; points: [478, ≥2] pixels of either face.
+
+    Shapes go over evenly, textures around w = 0.5; where the two sides do not fit onto each other, one of them shows.
+    """
+    if left.shape != right.shape:
+        raise ValueError(f"two pictures of one size, not {left.shape} and {right.shape}")
+    if w <= 0:
+        return left
+    if w >= 1:
+        return right
+    return between(left, right, flows(left, right, left_points, right_points), w)
+
+
+def flows(left: Image, right: Image, left_points: Points | None = None, right_points: Points | None = None) -> Flows:
+    """Motion between two pictures, led by the landmarks where both have a face."""
+    h, w = left.shape[:2]
+    scale = min(1.0, (AREA / (h * w)) ** 0.5)
+    size = max(16, round(w * scale)), max(16, round(h * scale))
+    a, b = (np.ascontiguousarray(cv2.resize(x[..., 0], size, interpolation=cv2.INTER_AREA)) for x in (left, right))
+    pa, pb = (None if p is None or not np.isfinite(p[0, 0]) else p[:, :2] * scale for p in (left_points, right_points))
+    return Flows(_flow(a, b, pa, pb), _flow(b, a, pb, pa), scale, (a, b))
+
+
+def between(left: Image, right: Image, motion: Flows, w: float) -> Image:
+    """The picture at share `w` of the way, from motion found before."""
+    to_left, to_right = _source_of(motion.forward, w), _source_of(motion.backward, 1 - w)
+    share = _right_share(motion, to_left, to_right, w)
+    if share.max() <= 0.004:
+        return _warp(left, to_left)
+    if share.min() >= 0.996:
+        return _warp(right, to_right)
+    a, b = _warp(left, to_left), _warp(right, to_right)
+    weight = cv2.resize(share, (left.shape[1], left.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.stack([cv2.blendLinear(a[..., c], b[..., c], 1 - weight, weight) for c in range(3)], axis=-1)
+
+
+# ------------------------------------------------------------------------------------------------------------ motion
+
+
+def _flow(a: Luma, b: Luma, pa: Points | None, pb: Points | None) -> Flow:
+    """The best of no motion, free motion and motion led by the face, place by place."""
+    free = _dis(a, b)
+    found = [np.zeros_like(free), free]
+    if pa is not None and pb is not None:
+        lead = _landmark_warp(a.shape, pa, pb)
+        rest = _dis(a, _warp(b, lead))
+        found.append(rest + _warp(lead, rest))
+    costs = []
+    for rank, flow in enumerate(found):
+        off = cv2.absdiff(a, _warp(b, flow)).astype(np.float32)
+        costs.append(cv2.GaussianBlur(np.minimum(off, 40), (0, 0), 4) * (0.85, 1.0, 0.9)[rank] + (0, 0.5, 0.3)[rank])
+    best = np.argmin(costs, axis=0)
+    best = cv2.medianBlur(best.astype(np.uint8), 5)
+    masks = [cv2.GaussianBlur((best == k).astype(np.float32), (0, 0), 2.5) for k in range(len(found))]
+    mixed = sum(m[..., None] * f for m, f in zip(masks, found, strict=True))
+    return np.asarray(mixed, np.float32)
+
+
+def _dis(a: Luma, b: Luma) -> Flow:
+    finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    return np.asarray(finder.calc(a, b, None), np.float32)
+
+
+def _landmark_warp(shape: tuple[int, ...], pa: Points, pb: Points) -> Flow:
+    """[h, w, 2] that takes face points `pa` to `pb`: smooth between them, fading towards the background."""
+    h, w = shape[:2]
+    marks = list(MARKS)
+    p, way = pa[marks].astype(np.float32), (pb - pa)[marks].astype(np.float32)
+    unit = float(eye_distance(pa[None])[0])
+    ys, xs = (np.linspace(0, n - 1, max(2, round(n / GRID))).astype(np.float32) for n in (h, w))
+    nodes = np.stack(np.meshgrid(xs, ys), axis=-1)
+    whole, _ = cv2.estimateAffinePartial2D(p, p + way, method=cv2.LMEDS)
+    whole = np.array([[1, 0, 0], [0, 1, 0]], np.float64) if whole is None else whole
+    rigid = nodes @ (whole[:, :2].T - np.eye(2)) + whole[:, 2]
+    own = way - (p @ (whole[:, :2].T - np.eye(2)) + whole[:, 2])
+    near = np.square(nodes[:, :, None] - p[None, None]).sum(-1) / (NEAR * unit) ** 2
+    kernel = np.exp(-near / 2)
+    local = kernel @ own / (kernel.sum(-1, keepdims=True) + 0.1)
+    middle = p.mean(0)
+    away = np.linalg.norm((nodes - middle) / (1.0, 1.2), axis=-1) / unit
+    hold = np.clip((FADE[1] - away) / (FADE[1] - FADE[0]), 0, 1)[..., None]
+    warp = (rigid + local) * (hold * hold * (3 - 2 * hold))
+    return np.asarray(cv2.resize(warp.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _source_of(flow: Flow, share: float) -> Flow:
+    """Where to look from the pixels of the picture at `share` of the way along `flow` (it lives on the other end)."""
+    found = -share * flow
+    for _ in range(4):
+        found = -share * _warp(flow, found)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------- pixels
+
+
+def _warp(picture: Any, flow: Flow) -> Any:
+    """`picture` seen through `flow`, at the picture's own size; places of no motion stay exact."""
+    h, w = picture.shape[:2]
+    if flow.shape[:2] != (h, w):
+        factor = np.array([w / flow.shape[1], h / flow.shape[0]], np.float32)
+        flow = cv2.resize(flow, (w, h), interpolation=cv2.INTER_LINEAR) * factor
+        kind = cv2.INTER_CUBIC
+    else:
+        kind = cv2.INTER_LINEAR
+    ys, xs = np.mgrid[0:h, 0:w].astype(np.float32) if h * w <= AREA * 1.1 else _mesh(h, w)
+    return cv2.remap(picture, xs + flow[..., 0], ys + flow[..., 1], kind, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _mesh(h: int, w: int) -> tuple[Flow, Flow]:
+    return (np.repeat(np.arange(h, dtype=np.float32)[:, None], w, 1), np.repeat(np.arange(w, dtype=np.float32)[None], h, 0))
+
+
+def _right_share(motion: Flows, to_left: Flow, to_right: Flow, w: float) -> NDArray[np.float32]:
+    """[h, w] how much of the right side's texture shows: soft where the sides agree, all or nothing elsewhere."""
+    a, b = _warp(motion.lumas[0], to_left), _warp(motion.lumas[1], to_right)
+    off = cv2.GaussianBlur(cv2.absdiff(a, b).astype(np.float32), (0, 0), 3)
+    differ = np.clip(off / CONTRAST, 0, 1)
+    half = (SWITCH[1] - SWITCH[0]) / 2 * (1 - differ) + 0.01
+    share = np.clip((w - 0.5 + half) / (2 * half), 0, 1)
+    return np.asarray(cv2.GaussianBlur(share.astype(np.float32), (0, 0), 1.5), np.float32)
+
+
+# -------------------------------------------------------------------------------------------------------------- joins
+
+LONGEST = 8  # morphed frames on either side of a join
+STEP = 0.85  # of the clip's 99th percentile: a join as still as that does not show
+SKETCH = 110_000  # pixels of the pictures that a join is tried on
+FACE = 256  # side of the face crop that steps are measured on, pixels
+
+
+@dataclass(frozen=True)
+class JoinMorph:
+    """Frames to morph `before` and `after` a join; `score`: its largest predicted step over the clip's 99th percentile."""
+
+    before: int
+    after: int
+    score: float
+
+    def weight(self, offset: int) -> float:
+        """Share of the right side `offset` frames behind the join (negative: before it)."""
+        if not self.before + self.after:
+            return float(offset >= 0)
+        return smoothstep((offset + self.before + 1) / (self.before + self.after + 1))
+
+
+def morph_frames(distance: float, rate: float) -> int:
+    """Frames to morph on either side of a join whose plain cut is a step of `distance` times the clip's 99th percentile.
+
+    0 where that would not show; at most 8, and not longer than a third of a second.
+    """
+    if distance <= STEP:
+        return 0
+    return min(LONGEST, max(1, round(rate / 3)), max(1, round(1.5 * distance)))
+
+
+def plan_join(footage: Footage, track: FaceTrack, left: int, right: int, natural: NDArray[np.floating[Any]],
+              longest: int = LONGEST) -> JoinMorph:  # fmt: skip
+    """How to join source frame `left` to source frame `right`, tried out on small pictures.
+
+    `natural`: [n] face steps of the footage around. At most `longest` frames on either side, and only where both sides
+    have footage that goes on (not over a cut of scenes).
+    """
+    limit = float(np.percentile(natural, 99)) if len(natural) else 4.0
+    sketch = _Sketch(footage, track)
+    if not sketch.usable(left) or not sketch.usable(right):
+        return JoinMorph(0, 0, 0.0)
+    before, after = sketch.room(right - 1, -1, longest, limit), sketch.room(left + 1, 1, longest, limit)
+    plain = sketch.steps(JoinMorph(0, 0, 0.0), left, right) / limit
+    best = JoinMorph(0, 0, plain)
+    first = morph_frames(plain, float(footage.rate))
+    for k in sorted({k for k in (first, first + 2, first + 4, LONGEST) if 0 < k <= longest}):
+        tried = JoinMorph(min(k, before), min(k, after), 0.0)
+        if not tried.before + tried.after or best.score <= STEP:
+            break
+        score = sketch.steps(tried, left, right) / limit
+        if score < 0.97 * best.score:
+            best = JoinMorph(tried.before, tried.after, score)
+    return best
+
+
+def join_frame(footage: Footage, track: FaceTrack, left: int, right: int, join: JoinMorph, offset: int) -> Image:
+    """The picture `offset` frames behind the join of source frame `left` to `right`: -before … after-1.
+
+    The left side goes on past its end, the right side leads in; a side without footage holds its last frame.
+    """
+    a, b = (min(max(f, 0), footage.frames - 1) for f in (left + 1 + offset, right + offset))
+    w = join.weight(offset)
+    if w <= 0 or w >= 1:
+        return footage.image(a if w <= 0 else b)
+    return morph(footage.image(a), footage.image(b), w, track.at(a), track.at(b))
+
+
+class _Sketch:
+    """Small pictures of the footage around a join."""
+
+    def __init__(self, footage: Footage, track: FaceTrack) -> None:
+        self.footage, self.track = footage, track
+        self.held: dict[int, Image] = {}
+        self.scale = 1.0
+
+    def usable(self, frame: int) -> bool:
+        return 0 <= frame < self.footage.frames
+
+    def image(self, frame: int) -> Image:
+        frame = min(max(frame, 0), self.footage.frames - 1)
+        if frame not in self.held:
+            full = self.footage.image(frame)
+            h, w = full.shape[:2]
+            self.scale = min(1.0, (SKETCH / (h * w)) ** 0.5)
+            size = max(16, round(w * self.scale)), max(16, round(h * self.scale))
+            self.held[frame] = np.asarray(cv2.resize(full, size, interpolation=cv2.INTER_AREA), np.uint8)
+        return self.held[frame]
+
+    def points(self, frame: int) -> Points | None:
+        found = self.track.at(frame)
+        return None if found is None else found * self.scale
+
+    def room(self, start: int, way: int, most: int, limit: float) -> int:
+        """Frames from `start` on that go on without a cut of scenes."""
+        count, last = 0, self.image(start - way)
+        for frame in range(start, start + way * most, way):
+            if not self.usable(frame):
+                break
+            image = self.image(frame)
+            if float(cv2.absdiff(image[..., 0], last[..., 0]).mean()) > max(25.0, 4 * limit):
+                break
+            count, last = count + 1, image
+        return count
+
+    def steps(self, join: JoinMorph, left: int, right: int) -> float:
+        """The largest step on the face over a join."""
+        pictures = [self.image(left - join.before)]
+        pictures += list(self._morphed(join, left, right))
+        pictures.append(self.image(right + join.after))
+        box = self._box(left) or self._box(right)
+        crops = [_face(p[..., 0], box) for p in pictures]
+        return max(float(cv2.absdiff(a, b).mean()) for a, b in zip(crops, crops[1:], strict=False))
+
+    def _morphed(self, join: JoinMorph, left: int, right: int) -> Iterator[Image]:
+        for offset in range(-join.before, join.after):
+            a, b = left + 1 + offset, right + offset
+            yield morph(self.image(a), self.image(b), join.weight(offset), self.points(a), self.points(b))
+
+    def _box(self, frame: int) -> tuple[int, int, int, int] | None:
+        points = self.points(frame)
+        if points is None:
+            return None
+        low, high = points[:, :2].min(0), points[:, :2].max(0)
+        side = 1.25 * float((high - low).max())
+        x, y = (low + high - side) / 2
+        return int(x), int(y), int(x + side), int(y + side)
+
+
+def _face(luma: Luma, box: tuple[int, int, int, int] | None) -> Luma:
+    x0, y0, x1, y1 = box or (0, 0, luma.shape[1], luma.shape[0])
+    part = luma[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)]
+    return np.asarray(cv2.resize(part if part.size else luma, (FACE, FACE), interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,369 @@
+"""The command line: parse, call, print; errors become messages and exit codes here and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from editalk.errors import EditalkError, OutputError, UsageError
+from editalk.reporting import Advance, Silent
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+    help="Edit a talking-head video by editing its transcript.", context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+models_app = typer.Typer(no_args_is_help=True, help="The registry of model weights.")
+app.add_typer(models_app, name="models")
+
+
+class ProgressMode(StrEnum):
+    AUTO = "auto"
+    JSON = "json"
+    NONE = "none"
+
+
+class Covers(StrEnum):
+    SCRIPT = "script"
+    NEW_WORDS = "new-words"
+
+
+Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="A video of somebody talking.", show_default=False)]
+Edited = Annotated[Path, typer.Argument(metavar="EDITED", help="The edited transcript.", show_default=False)]
+VoiceFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--voice", metavar="FILE", help="Speech for the new words or the whole script; repeat for several."),
+]
+TranscriptFile = Annotated[
+    Path | None, typer.Option("--transcript", metavar="FILE", help="The video's transcript (Whisper's JSON).")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more; show tracebacks.")]
+Overwrite = Annotated[bool, typer.Option("-y", "--overwrite", help="Replace existing files.")]
+Mode = Annotated[
+    ProgressMode, typer.Option("--progress", envvar="EDITALK_PROGRESS", help="Progress on standard error.")
+]
+CoversOption = Annotated[
+    Covers | None, typer.Option("--voice-covers", help="What the voice says; found out where not given.")
+]
+Face = Annotated[int | None, typer.Option("--face", metavar="N", min=1, help="The N-th face from the left.")]
+Language = Annotated[
+    str | None, typer.Option("--language", metavar="L", envvar="EDITALK_LANGUAGE", help="Spoken language, e.g. en.")
+]
+BackendName = Annotated[str, typer.Option("--backend", envvar="EDITALK_BACKEND", help="auto or exemplar.")]
+Seed = Annotated[int, typer.Option("--seed", envvar="EDITALK_SEED", help="For backends that draw lots.")]
+
+
+class Console:
+    """Messages and progress on standard error."""
+
+    def __init__(self, quiet: bool = False, mode: ProgressMode = ProgressMode.AUTO) -> None:
+        self.quiet, self.mode = quiet, mode
+        self.warnings: list[str] = []
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
+        if self.mode is ProgressMode.JSON:
+            yield from self._json_stage(name, total)
+        elif self.mode is ProgressMode.AUTO and sys.stderr.isatty() and not self.quiet:
+            from rich.console import Console as Rich
+            from rich.progress import Progress
+
+            with Progress(console=Rich(stderr=True), transient=True) as bar:
+                task = bar.add_task(name, total=total)
+                yield lambda steps: bar.advance(task, steps)
+        else:
+            yield lambda steps: None
+
+    def _json_stage(self, name: str, total: int | None) -> Iterator[Advance]:
+        done = 0
+
+        def advance(steps: int) -> None:
+            nonlocal done
+            done += steps
+            self._line({"stage": name, "done": done, "total": total})
+
+        self._line({"stage": name, "done": 0, "total": total})
+        yield advance
+        self._line({"stage": name, "done": done, "total": total, "finished": True})
+
+    def _line(self, row: dict[str, Any]) -> None:
+        print(json.dumps(row), file=sys.stderr, flush=True)
+
+    def say(self, message: str) -> None:
+        if not self.quiet:
+            print(message, file=sys.stderr)
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+        if not self.quiet:
+            print(f"warning: {message}", file=sys.stderr)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@app.command("transcribe")
+def transcribe_command(
+    video: Video,
+    script: Annotated[
+        Path | None, typer.Option("--script", metavar="FILE", help="The exact words; only their times are found.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", envvar="EDITALK_MODEL", help="auto, pocketsphinx or a Whisper model.")
+    ] = "auto",
+    language: Language = None,
+    formats: Annotated[str, typer.Option("-f", "--format", help="Of json, txt, srt, vtt.")] = "json,txt",
+    folder: Annotated[Path | None, typer.Option("-o", "--output-dir", metavar="DIR", help="Instead of beside VIDEO.")] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    progress: Mode = ProgressMode.AUTO,
+) -> None:
+    """Write the transcript of VIDEO: talk.transcript.json with word times and talk.txt to edit."""
+    from editalk.cache import Cache
+    from editalk.pipeline import Listening, beside, opened, transcribe
+    from editalk.transcript import get_writer
+
+    console = Console(quiet, progress)
+    writers = [get_writer(name.strip()) for name in formats.split(",") if name.strip()]
+    if not writers:
+        raise UsageError("--format names none of json, txt, srt, vtt")
+    base = (folder or video.parent) / beside(video).name
+    targets = [base if w.suffix == ".json" else base.with_name(video.stem + w.suffix) for w in writers]
+    for target in targets:
+        if target.exists() and not overwrite:
+            raise OutputError(f"{target} exists already; -y replaces it")
+        if script is not None and target.exists() and target.samefile(script):
+            raise UsageError(f"{target} is the script itself; choose other formats (-f json) or another folder (-o)")
+    with opened(video, console) as source:
+        made = transcribe(source, Listening(script, model, language), Cache(), console)
+    if not made.words:
+        console.warn(f"{video}: no speech was recognised")
+    if folder is not None:
+        _make_folder(folder)
+    for writer, target in zip(writers, targets, strict=True):
+        _write_text(target, writer.write(made))
+    if as_json:
+        _print_json({"output": [str(t) for t in targets], "engine": made.engine, "language": made.language,
+                     "words": len(made.words), "warnings": console.warnings})  # fmt: skip
+    else:
+        for target in targets:
+            console.say(f"wrote {target}")
+
+
+@app.command("diff")
+def diff_command(
+    video: Video,
+    edited: Edited,
+    transcript: TranscriptFile = None,
+    language: Language = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    progress: Mode = ProgressMode.AUTO,
+) -> None:
+    """Show what EDITED changes: words kept, added, removed, replaced and moved."""
+    from editalk.cache import Cache
+    from editalk.pipeline import Edit, edited_words
+    from editalk.pipeline.changes import changes, painted
+
+    edit = Edit(video, edited, transcript=transcript, language=language)
+    _, words, script = edited_words(edit, Cache(), Console(quiet, progress))
+    rows = changes(words.words, script)
+    if as_json:
+        _print_json({"changes": rows})
+        return
+    from rich.console import Console as Rich
+
+    Rich(highlight=False, soft_wrap=True).print(painted(words.words, script))
+
+
+@app.command("plan")
+def plan_command(
+    video: Video,
+    edited: Edited,
+    voice: VoiceFiles = None,
+    out: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Instead of standard output.")] = None,
+    covers: CoversOption = None,
+    transcript: TranscriptFile = None,
+    backend: BackendName = "auto",
+    face: Face = None,
+    language: Language = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    progress: Mode = ProgressMode.AUTO,
+) -> None:
+    """Write the plan of an edit as JSON; nothing is rendered."""
+    from editalk.cache import Cache
+    from editalk.pipeline import Clock, Edit, planned
+    from editalk.plan import to_json
+
+    if out is not None and out.exists() and not overwrite:
+        raise OutputError(f"{out} exists already; -y replaces it")
+    edit = Edit(video, edited, tuple(voice or ()), transcript, None, covers.value if covers else None, backend, face,
+                language=language)  # fmt: skip
+    console = Console(quiet, progress)
+    with planned(edit, Cache(), Clock(), console) as ready:
+        text = to_json(ready.plan)
+    if out is None:
+        print(text, end="")
+    else:
+        _write_text(out, text)
+        console.say(f"wrote {out}")
+
+
+@app.command("apply")
+def apply_command(
+    video: Video,
+    edited: Annotated[Path | None, typer.Argument(metavar="[EDITED]", help="The edited transcript.", show_default=False)] = None,
+    voice: VoiceFiles = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT", help="Instead of talk.edited.mp4 beside VIDEO.")
+    ] = None,
+    plan: Annotated[Path | None, typer.Option("--plan", metavar="FILE", help="Start from a plan.")] = None,
+    covers: CoversOption = None,
+    backend: BackendName = "auto",
+    region: Annotated[str | None, typer.Option("--region", help="mouth, face, head or frame.")] = None,
+    face: Face = None,
+    transcript: TranscriptFile = None,
+    language: Language = None,
+    device: Annotated[str | None, typer.Option("--device", envvar="EDITALK_DEVICE", help="cpu or cuda.")] = None,
+    seed: Seed = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and report; render nothing.")] = False,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    progress: Mode = ProgressMode.AUTO,
+) -> None:
+    """Make VIDEO say what EDITED says."""
+    from editalk.cache import Cache
+    from editalk.pipeline import Clock, Edit, planned, report, run, summary
+
+    if (edited is None) == (plan is None):
+        raise UsageError("give either EDITED or --plan")
+    console = Console(quiet, progress)
+    edit = Edit(video, edited, tuple(voice or ()), transcript, plan, covers.value if covers else None, backend, face,
+                device, seed, language, region)  # fmt: skip
+    target = out or video.with_name(f"{video.stem}.edited{_suffix(video)}")
+    cache, clock = Cache(), Clock()
+    if dry_run:
+        with planned(edit, cache, clock, console) as ready:
+            made = summary(ready.plan)
+    else:
+        result = run(edit, target, overwrite, cache, clock, console)
+        made = report(result, clock)
+    made["warnings"] = console.warnings
+    if as_json:
+        _print_json(made)
+    else:
+        _print_report(made, console)
+
+
+@models_app.command("list")
+def models_list(as_json: Json = False) -> None:
+    """What models.toml knows and what of it lies on this machine."""
+    from editalk.models import load_registry, locate
+
+    rows = [(spec, locate(spec)) for spec in load_registry().values()]
+    if as_json:
+        _print_json([{"name": s.name, "purpose": s.purpose, "licence": s.licence, "path": str(p) if p else None} for s, p in rows])
+        return
+    for spec, path in rows:
+        print(f"{spec.name:20} {'here' if path else '-':5} {spec.purpose} ({spec.licence})")
+
+
+@app.command("doctor")
+def doctor_command(as_json: Json = False) -> None:
+    """What this machine can do, and what is missing."""
+    from editalk.doctor import checks
+
+    found = checks()
+    if as_json:
+        _print_json([{"name": c.name, "ok": c.ok, "detail": c.detail, "remedy": c.remedy} for c in found])
+        return
+    for check in found:
+        print(f"{'ok     ' if check.ok else 'missing'} {check.name}: {check.detail}")
+        if not check.ok and check.remedy:
+            print(f"        {check.remedy}")
+
+
+def _print_report(made: dict[str, Any], console: Console) -> None:
+    for row in made["operations"]:
+        start, end = row["timeline"]
+        console.say(f"{row['kind']:9} {start:8.2f} s to {end:8.2f} s  {row['text'][:70]}")
+    if "output" in made:
+        console.say(
+            f"wrote {made['output']}: {made['duration']:.2f} s, {made['frames']} frames, {made['frames_identical']} of "
+            f"them the source's own, {sum(made['seconds'].values()):.1f} s with backend {made['backend']}"
+        )
+        for join in made["joins"]:
+            if not join["ok"]:
+                console.warn(f"the join at {join['at']:.2f} s may show (step {join['step']:.1f}, usual {join['natural_p99']:.1f})")
+
+
+def _suffix(video: Path) -> str:
+    return video.suffix if video.suffix.lower() in (".mp4", ".mov", ".mkv", ".m4v") else ".mp4"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: {error.strerror or error}") from error
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, "utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; the process's exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        app(args=arguments, prog_name="editalk", standalone_mode=False)
+    except EditalkError as error:
+        return _fail(error, error.exit_code, arguments)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except (typer.Exit, SystemExit) as done:
+        return int(getattr(done, "exit_code", getattr(done, "code", 0)) or 0)
+    except MemoryError as error:
+        return _fail(error, 5, arguments, "not enough memory")
+    except Exception as error:  # the last line of defence: no traceback reaches a user without -v
+        shown = getattr(error, "format_message", None)
+        if shown is not None:  # the parser's own
+            print(f"editalk: {shown()}", file=sys.stderr)
+            return 2
+        return _fail(error, 1, arguments, f"unexpected {type(error).__name__}: {error} (-v shows where)")
+    return 0
+
+
+def _fail(error: BaseException, code: int, arguments: list[str], message: str | None = None) -> int:
+    if "-v" in arguments or "--verbose" in arguments:
+        import traceback
+
+        traceback.print_exception(error)
+    print(f"editalk: {message or error}", file=sys.stderr)
+    return code

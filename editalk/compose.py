@@ -1,0 +1,120 @@
+"""Rendered windows and the source's own frames → the pictures of the timeline, in order, as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import av
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from editalk.backends.base import Rendered
+from editalk.errors import MediaError
+from editalk.media import FrameReader, VideoInfo, to_frame
+from editalk.media.image import plane_array, to_working
+from editalk.plan import EditPlan, RenderWindow
+
+_CLOCK = 25  # a strip counts its frames in ticks of this many a second, whatever the footage's rate
+
+
+def paste(base: VideoFrame | None, rendered: Rendered, like: VideoInfo) -> VideoFrame:
+    """The picture of a timeline frame: new pixels where the mask is set, the source's own, bit for bit, elsewhere."""
+    made = to_frame(rendered.image, like)
+    if rendered.mask is None or base is None:
+        return made
+    own = to_working(base)
+    bits = max(part.bits for part in made.format.components)
+    for k in range(3):
+        new, old = plane_array(made, k, bits), plane_array(own, k, bits)
+        mask = rendered.mask
+        if new.shape != mask.shape:  # a chroma sample changes with any of its pixels
+            mask = _reduced(mask, *new.shape)
+        np.copyto(new, old, where=mask == 0)
+    return made
+
+
+def _reduced(mask: NDArray[np.uint8], h: int, w: int) -> NDArray[np.uint8]:
+    """[h, w]: the greatest value of the pixels that a chroma sample stands for."""
+    rows, columns = -(-mask.shape[0] // h), -(-mask.shape[1] // w)
+    padded = np.pad(mask, ((0, h * rows - mask.shape[0]), (0, w * columns - mask.shape[1])))
+    return np.asarray(padded.reshape(h, rows, w, columns).max(axis=(1, 3)), np.uint8)
+
+
+class StripWriter:
+    """A window's new pictures on disk, lossless (FFV1): what was rendered is not rendered again."""
+
+    def __init__(self, path: Path, like: VideoInfo, pix_fmt: str) -> None:
+        self._box = av.open(str(path), "w", format="matroska")
+        stream = self._box.add_stream("ffv1", rate=_CLOCK)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = like.width, like.height, pix_fmt
+        stream.codec_context.options = {"level": "3", "slices": "4", "coder": "0", "context": "0", "g": "1"}
+        stream.codec_context.thread_type = "SLICE"  # type: ignore[assignment]
+        self._stream = stream
+
+    def write(self, number: int, frame: VideoFrame) -> None:
+        """`number`: the frame's place in the window, ascending."""
+        frame.pts, frame.time_base = number, Fraction(1, _CLOCK)
+        self._box.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        self._box.mux(self._stream.encode(None))
+        self._box.close()
+
+
+def read_strip(path: Path) -> Iterator[tuple[int, VideoFrame]]:
+    """(place in the window, picture) of what a StripWriter wrote."""
+    try:
+        with av.open(str(path)) as box:
+            for frame in box.decode(box.streams.video[0]):
+                if frame.pts is not None and frame.time_base is not None:
+                    yield round(frame.pts * frame.time_base * _CLOCK), frame
+    except av.FFmpegError as error:
+        raise MediaError(f"{path}: a rendered window cannot be read again ({error}); delete it and run again") from error
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One picture of the timeline; `source`: the source frame that it is, untouched, None for a new picture."""
+
+    frame: int
+    picture: VideoFrame
+    source: int | None
+
+
+class Strip(Protocol):
+    """A rendered window."""
+
+    @property
+    def window(self) -> RenderWindow: ...
+
+    @property
+    def path(self) -> Path: ...
+
+
+def timeline(plan: EditPlan, reader: FrameReader, strips: Sequence[Strip]) -> Iterator[Shown]:
+    """Every picture of the timeline in order. Raises MediaError where a new picture is missing."""
+    new = _rendered(strips)
+    ready = next(new, None)
+    for piece in plan.timeline:
+        for frame in range(piece.start, piece.end):
+            if ready is not None and ready[0] == frame:
+                yield Shown(frame, ready[1], None)
+                ready = next(new, None)
+            elif piece.source is None or piece.resampled:
+                raise MediaError(f"timeline frame {frame} was not rendered; clear the cache and run again")
+            else:
+                own = piece.source + frame - piece.start
+                yield Shown(frame, to_working(reader.frame(own)), own)
+
+
+def _rendered(strips: Sequence[Strip]) -> Iterator[tuple[int, VideoFrame]]:
+    for strip in strips:
+        for number, picture in read_strip(strip.path):
+            yield strip.window.span.start + number, picture

@@ -1,0 +1,25 @@
+"""Edited text → tokens and marks.
+
+The text is plain text first: words between spaces, paragraphs between blank lines. Marks, all optional:
+
+    {++new words++}                 words to add: never matched to words of the transcript
+    {--old words--}  ~~old words~~  words to remove, named as the transcript has them
+    {~~old~>new~~}                  both
+    {>>a comment<<}                 ignored
+    {==highlighted==}               the words as they stand
+    [these words]{rerender=face}    mouth, face, head or frame
+    [these words]{retime=1.2s}      also both: {rerender=face retime=1.2s}
+    [pause 0.5s]                    a pause; also 500ms or .5s
+
+Marks may span lines and paragraphs, stand inside words and hold one another, except that marks for adding and removing
+do not hold each other. A word of which a mark takes a part is an old word that goes and a new one that comes. A
+backslash before one of `[ ] { } ~` makes it plain text.
+
+Other brackets hold an event: `[laughs]`, `[music]`. Its tokens stay (`Token.event`), for a transcript may have them,
+but an event that the transcript does not have at that place is shown and not spoken.
+"""
+
+from editalk.markup.marks import escape, parse
+from editalk.markup.types import Attribute, EditedText, Mark, Pause, Speaker, Token
+
+__all__ = ["Attribute", "EditedText", "Mark", "Pause", "Speaker", "Token", "escape", "parse"]

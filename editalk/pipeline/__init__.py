@@ -1,0 +1,149 @@
+"""The one place that joins the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from editalk.analysis import Analysis
+from editalk.backends import choose
+from editalk.cache import Cache
+from editalk.errors import PlanError, SourceError, UsageError
+from editalk.media import SoundFile
+from editalk.mux import check_target
+from editalk.pipeline.apply import Clock, Result, apply, operations, report
+from editalk.pipeline.edit import Voices, listen, open_voices, plan_edit, read_script, spoken_ranges
+from editalk.pipeline.source import Listening, Source, beside, opened, read_text, transcribe, words_of
+from editalk.plan import EditPlan, Script, VoiceRef, from_json
+from editalk.reporting import Reporter
+from editalk.soundtrack import Soundtrack
+from editalk.timebase import FrameRange
+from editalk.transcript import Transcript
+
+__all__ = [
+    "Clock", "Edit", "Listening", "Prepared", "Result", "Source", "beside", "edited_words", "opened", "operations",
+    "planned", "report", "run", "summary", "transcribe", "words_of",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What the user asks for. `face`: the N-th from the left, None: the largest. `covers`: None: found out."""
+
+    video: Path
+    edited: Path | None
+    voices: tuple[Path, ...] = ()
+    transcript: Path | None = None
+    plan: Path | None = None
+    covers: str | None = None
+    backend: str = "auto"
+    face: int | None = None
+    device: str | None = None
+    seed: int = 0
+    language: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An edit that only needs rendering."""
+
+    source: Source
+    transcript: Transcript
+    plan: EditPlan
+    voices: tuple[SoundFile, ...]
+    analysis: Analysis
+
+
+def edited_words(edit: Edit, cache: Cache, reporter: Reporter) -> tuple[Source, Transcript, Script]:
+    """The transcript and what the edited text makes of it; the source is closed again."""
+    with opened(edit.video, reporter) as source:
+        transcript = words_of(source, edit.transcript, Listening(language=edit.language), cache, reporter)
+        return source, transcript, read_script(_edited(edit), transcript)
+
+
+@contextmanager
+def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Iterator[Prepared]:
+    """The plan of an edit, for as long as its source stays open. Nothing is rendered."""
+    with ExitStack() as stack:
+        with clock.stage("decode"):
+            source = stack.enter_context(opened(edit.video, reporter))
+        backend = choose(edit.backend, reporter)
+        with clock.stage("transcript"):
+            transcript = words_of(source, edit.transcript, Listening(language=edit.language), cache, reporter)
+        analysis = Analysis(
+            source.info, source.reader, source.heard, transcript.words, cache, reporter, edit.face
+        )
+        stack.callback(analysis.close)
+        if edit.plan is not None:
+            plan = _read_plan(edit.plan, source)
+            paths = edit.voices or tuple(Path(v.path) for v in plan.voices)
+            decoded = open_voices(paths, source, stack)
+            _same_voices(plan, [ref for ref, _ in decoded], edit.plan)
+            yield Prepared(source, transcript, plan, tuple(sound for _, sound in decoded), analysis)
+            return
+        script = read_script(_edited(edit), transcript)
+        with clock.stage("voice"):
+            decoded = open_voices(edit.voices, source, stack)
+            voices = listen(decoded, script, edit.covers, transcript.language, reporter)
+        with clock.stage("plan"):
+            plan = plan_edit(source, transcript, script, voices, analysis, backend.grid_step, reporter)
+        yield Prepared(source, transcript, plan, voices.sounds, analysis)
+
+
+def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, reporter: Reporter) -> Result:
+    """Transcript to finished file; `out` is written whole or not at all."""
+    check_target(out, overwrite, edit.video)
+    with planned(edit, cache, clock, reporter) as ready:
+        backend = choose(edit.backend, reporter)
+        with clock.stage("face"):
+            ready.analysis.prepare(_footage(ready))
+            _warn_without_face(ready, reporter)
+        speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken_ranges(ready.transcript))
+        return apply(ready.plan, ready.source, speech, ready.analysis, backend, out, overwrite, cache, edit.seed,
+                     clock, reporter)  # fmt: skip
+
+
+def _edited(edit: Edit) -> Path:
+    if edit.edited is None:
+        raise UsageError("which edited text? give EDITED or --plan")
+    return edit.edited
+
+
+def _footage(ready: Prepared) -> list[FrameRange]:
+    """The footage whose face matters: around every window."""
+    from editalk.pipeline.render import footage_of
+
+    ref = ready.plan.source
+    return [footage_of(window, ref.rate, ref.frames) for window in ready.plan.windows]
+
+
+def _warn_without_face(ready: Prepared, reporter: Reporter) -> None:
+    spans = _footage(ready)
+    if any(w.lips for w in ready.plan.windows) and not any(ready.analysis.track(s).found.any() for s in spans):
+        reporter.warn("no face was found: the edit is made without new lips")
+
+
+def _read_plan(path: Path, source: Source) -> EditPlan:
+    plan = from_json(read_text(path, PlanError), str(path))
+    if plan.source.sha256 != source.info.sha256:
+        raise SourceError(f"{path}: made for another {plan.source.name}, or it has changed since; make the plan anew")
+    return replace(plan, source=replace(plan.source, name=source.info.path.name))
+
+
+def _same_voices(plan: EditPlan, refs: Sequence[VoiceRef], path: Path) -> None:
+    if [r.sha256 for r in refs] != [r.sha256 for r in plan.voices]:
+        raise SourceError(f"{path}: made for other voice files, or they have changed since; make the plan anew")
+
+
+def summary(plan: EditPlan) -> dict[str, Any]:
+    """The object of `apply --dry-run --json`."""
+    rate = plan.source.rate
+    return {
+        "frame_rate": str(rate), "frames": plan.frames, "duration": round(float(rate.seconds(plan.frames)), 6),
+        "operations": operations(plan), "frames_to_render": sum(len(w.span) for w in plan.windows),
+        "windows": [[w.span.start, w.span.end] for w in plan.windows], "voice_covers": plan.voice_covers,
+    }  # fmt: skip

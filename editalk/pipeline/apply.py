@@ -1,0 +1,170 @@
+"""The plan made real: render, compose, mux; and what was done, as a report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from editalk.analysis import Analysis, Box, face_box
+from editalk.backends.base import Backend
+from editalk.cache import Cache
+from editalk.compose import Shown, timeline
+from editalk.media.image import plane_array
+from editalk.mux import Writer
+from editalk.pipeline.render import RenderedWindow, render
+from editalk.pipeline.source import Source
+from editalk.plan import EditPlan
+from editalk.quality import ClickCheck, ClickWatch, JoinCheck, JoinWatch, natural_click, step_maxima
+from editalk.reporting import Reporter
+from editalk.soundtrack import Soundtrack
+from editalk.timebase import FrameRange
+
+CHUNK = 1.0  # seconds of sound that are handled at once
+
+
+@dataclass
+class Clock:
+    """Seconds by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `apply` did."""
+
+    output: Path
+    plan: EditPlan
+    backend: str
+    identical: int
+    joins: tuple[JoinCheck, ...]
+    clicks: tuple[ClickCheck, ...]
+    warnings: tuple[str, ...]
+
+
+def apply(
+    plan: EditPlan, source: Source, speech: Soundtrack, analysis: Analysis,
+    backend: Backend, out: Path, overwrite: bool, cache: Cache, seed: int, clock: Clock, reporter: Reporter,
+) -> Result:  # fmt: skip
+    """Render what the plan asks for and write the edited video; whole, or nothing."""
+    with clock.stage("render"):
+        strips = render(plan, source, speech, analysis, backend, cache, seed, reporter)
+    with clock.stage("mux"), Writer(out, source.info, plan.source.rate, overwrite=overwrite) as writer:
+        pictures, sounds, identical = _write(plan, source, strips, speech, analysis, writer, reporter)
+    return Result(out, plan, backend.name, identical, pictures, sounds, ())
+
+
+def _write(
+    plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], speech: Soundtrack, analysis: Analysis,
+    writer: Writer, reporter: Reporter,
+) -> tuple[tuple[JoinCheck, ...], tuple[ClickCheck, ...], int]:  # fmt: skip
+    watch = JoinWatch(plan, analysis.steps())
+    clicks = ClickWatch(plan, natural_click(_natural_maxima(source)))
+    rate, at = plan.source.rate, plan.source.sample_rate
+    sound = speech.chunks(CHUNK)
+    written = identical = 0
+    see = _seeing(watch, analysis)
+    with reporter.stage("Writing", plan.frames) as advance:
+        for shown in timeline(plan, source.reader, strips):
+            if shown.frame % rate.frames_to_cover(1) == 0:
+                while written <= rate.sample(shown.frame, at) and (chunk := next(sound, None)) is not None:
+                    clicks.hear(chunk)
+                    writer.sound(chunk)
+                    written += len(chunk.samples)
+            writer.video(shown.picture)
+            identical += shown.source is not None
+            see(shown)
+            advance(1)
+        for chunk in sound:
+            clicks.hear(chunk)
+            writer.sound(chunk)
+    return watch.checks(), clicks.checks(), identical
+
+
+def _seeing(watch: JoinWatch, analysis: Analysis) -> Callable[[Shown], None]:
+    """Shows the join watch what it is interested in."""
+    box: Box | None = None
+    last: Shown | None = None
+
+    def see(shown: Shown) -> None:
+        nonlocal box, last
+        if not watch.watches(shown.frame):
+            watch.forget()
+            last = None
+            return
+        own = 0.0
+        if shown.source is not None:
+            row = analysis.track(FrameRange(shown.source, shown.source + 1))
+            box = face_box(row.at(shown.source)) or box
+            if last is not None and last.source == shown.source - 1:
+                own = float("inf")
+        watch.see(shown.frame, np.array(plane_array(shown.picture, 0, _bits(shown))), box, own)
+        last = shown
+
+    return see
+
+
+def _bits(shown: Shown) -> int:
+    return max(part.bits for part in shown.picture.format.components)
+
+
+def _natural_maxima(source: Source) -> list[float]:
+    """The largest sample steps of the source, over at most five minutes of it."""
+    sound = source.sound
+    last = min(sound.samples, 300 * sound.rate)
+    return [m for start in range(0, last, 10 * sound.rate)
+            for m in step_maxima(sound.read(start, min(last, start + 10 * sound.rate)))]  # fmt: skip
+
+
+def report(result: Result, clock: Clock) -> dict[str, Any]:
+    """The object of `apply --json` (design, section 7)."""
+    plan = result.plan
+    rate, at = plan.source.rate, plan.source.sample_rate
+    return {
+        "output": str(result.output),
+        "backend": result.backend,
+        "frame_rate": str(rate),
+        "frames": plan.frames,
+        "duration": round(float(rate.seconds(plan.frames)), 6),
+        "operations": operations(plan),
+        "frames_identical": result.identical,
+        "frames_rendered": plan.frames - result.identical,
+        "windows": [[w.span.start, w.span.end] for w in plan.windows],
+        "joins": [
+            {"frame": j.frame, "at": round(float(rate.seconds(j.frame)), 3), "step": round(j.step, 3),
+             "natural_p99": round(j.natural, 3), "ok": j.passed}
+            for j in result.joins
+        ],
+        "sound_joins": [
+            {"at": round(c.sample / at, 4), "step": round(c.step, 5), "natural_p999": round(c.natural, 5), "ok": c.passed}
+            for c in result.clicks
+        ],
+        "voice_covers": plan.voice_covers,
+        "warnings": list(result.warnings),
+        "seconds": {name: round(seconds, 3) for name, seconds in clock.seconds.items()},
+    }  # fmt: skip
+
+
+def operations(plan: EditPlan) -> list[dict[str, Any]]:
+    """Kind, text, source and timeline ranges in seconds."""
+    rows = []
+    for operation in plan.operations:
+        ranges = {name: [round(t, 4) for t in (span.seconds(plan.source.rate).start, span.seconds(plan.source.rate).end)]
+                  for name, span in (("source", operation.source), ("timeline", operation.timeline))}  # fmt: skip
+        rows.append({"kind": operation.kind.value, "text": operation.text, **ranges}
+                    | ({"region": operation.region} if operation.region else {}))  # fmt: skip
+    return rows

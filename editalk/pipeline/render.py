@@ -1,0 +1,114 @@
+"""Windows through a backend onto disk: each once, whatever else changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from editalk.analysis import Analysis
+from editalk.backends.base import Backend, WindowInput
+from editalk.cache import Cache, key
+from editalk.compose import StripWriter, paste
+from editalk.media import working_format
+from editalk.pipeline.source import Source
+from editalk.plan import EditPlan, RenderWindow
+from editalk.reporting import Reporter
+from editalk.soundtrack import Soundtrack
+from editalk.timebase import FrameRange, FrameRate, samples
+
+VERSION = 1  # counts up when backends render otherwise
+LEARN = 25  # seconds of footage on either side of the edit that a mouth is learnt from
+SPEECH_RATE = 16000  # samples per second of what backends hear
+LISTEN = 0.5  # seconds of sound before and behind the context that a backend may hear
+
+
+@dataclass(frozen=True)
+class RenderedWindow:
+    window: RenderWindow
+    path: Path
+
+
+def render(
+    plan: EditPlan, source: Source, track: Soundtrack, analysis: Analysis, backend: Backend, cache: Cache, seed: int,
+    reporter: Reporter,
+) -> tuple[RenderedWindow, ...]:  # fmt: skip
+    """All windows of the plan, those that the cache does not hold rendered now."""
+    strips = []
+    total = sum(len(w.span) for w in plan.windows)
+    with reporter.stage("Rendering", total) as advance:
+        for window in plan.windows:
+            path = cache.path("window", _key(window, plan, source, backend, analysis.face, seed) + ".mkv")
+            if not path.exists():
+                with cache.making(path) as part:
+                    _render(window, plan, source, track, analysis, backend, part)
+            strips.append(RenderedWindow(window, path))
+            advance(len(window.span))
+    return tuple(strips)
+
+
+def _render(
+    window: RenderWindow, plan: EditPlan, source: Source, track: Soundtrack, analysis: Analysis, backend: Backend,
+    path: Path,
+) -> None:  # fmt: skip
+    video = source.info.video
+    writer = StripWriter(path, video, working_format(video.pix_fmt))
+    for made in backend.render(window_input(window, plan, source, track, analysis)):
+        base = source.reader.frame(made.source) if made.source is not None else None
+        writer.write(made.frame - window.span.start, paste(base, made, video))
+    writer.close()
+
+
+def window_input(
+    window: RenderWindow, plan: EditPlan, source: Source, track: Soundtrack, analysis: Analysis
+) -> WindowInput:
+    """What a backend sees of a window."""
+    rate = plan.source.rate
+    span = footage_of(window, rate, plan.source.frames)
+    start = max(0.0, float(rate.seconds(window.context.start)) - LISTEN)
+    end = float(rate.seconds(window.context.end)) + LISTEN
+    own = float(rate.seconds(span.start))
+    heard = source.heard
+    learnt = heard.read(samples(own, heard.rate), samples(float(rate.seconds(span.end)), heard.rate))
+    return WindowInput(
+        window=window, footage=source.reader, track=analysis.track(span),
+        sound=track.mono(start, end, SPEECH_RATE), sound_start=start, source_sound=learnt, source_sound_start=own,
+        thumbs=analysis.thumbs(span), natural_steps=analysis.steps(),
+    )  # fmt: skip
+
+
+def footage_of(window: RenderWindow, rate: FrameRate, frames: int) -> FrameRange:
+    """The source frames that a backend may learn from and take footage of: around those that the window shows."""
+    shown = [f for p in window.pieces if p.source is not None for f in (p.source, p.source_end)]
+    centres = [min(max(f, 0), frames) for f in _clipped(window, shown)]
+    reach = rate.frames(LEARN)
+    return FrameRange(max(0, min(centres) - reach), min(frames, max(centres) + reach)) if centres else FrameRange(0, frames)
+
+
+def _clipped(window: RenderWindow, shown: Sequence[int]) -> list[int]:
+    """Source frames at the window's ends and at its joins; a long piece that merely ends in it does not count."""
+    near = []
+    for piece in window.pieces:
+        if piece.source is not None:
+            start, end = max(piece.start, window.span.start), min(piece.end, window.span.end)
+            if start <= end:
+                near += [round(piece.source_position(f)) for f in (start, end)]
+    return near or list(shown)
+
+
+def _key(window: RenderWindow, plan: EditPlan, source: Source, backend: Backend, face: int | None, seed: int) -> str:
+    """What a window's pictures depend on, wherever on the timeline it lies."""
+    at, rate = plan.source.sample_rate, plan.source.rate
+    begin = window.span.start
+    first, last = (rate.sample(f, at) for f in (window.context.start, window.context.end))
+    sounds = [
+        (round((p.start - rate.sample(begin, at)) / at, 2), round(p.samples / at, 2), p.origin.value,
+         round(p.offset / at, 2), round(p.source_samples / at, 2), round(p.gain_db, 1),
+         plan.voices[p.voice].sha256 if p.voice is not None else None)
+        for p in plan.sound if p.start < last + at and first - at < p.end
+    ]  # fmt: skip
+    if not window.lips:
+        sounds = []  # nothing is drawn by ear
+    pieces = [asdict(replace(p, start=p.start - begin)) for p in window.pieces]
+    return key("window", VERSION, backend.name, seed, source.info.sha256, face, len(window.span), pieces, sounds,
+               [(s.start - begin, s.end - begin) for s in window.lips], window.region.value)  # fmt: skip

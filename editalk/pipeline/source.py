@@ -1,0 +1,124 @@
+"""A source opened for work: its pictures, its sound on disk, its words."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from editalk.asr import align, recognise
+from editalk.asr.sound import RATE
+from editalk.cache import Cache, key
+from editalk.errors import SourceError, TranscriptError
+from editalk.markup import parse
+from editalk.media import FrameReader, MediaInfo, SoundFile, decode_sound, probe
+from editalk.plan import SourceRef
+from editalk.reporting import Reporter
+from editalk.transcript import Segment, Transcript, Word, read_transcript, to_json
+
+ALIGNER = 1  # counts up when alignment gives other times
+
+
+@dataclass(frozen=True)
+class Source:
+    """`sound`: the source's own rate and channels; `heard`: mono at the recognisers' rate. Both begin with frame 0."""
+
+    info: MediaInfo
+    reader: FrameReader
+    sound: SoundFile
+    heard: SoundFile
+
+    @property
+    def ref(self) -> SourceRef:
+        video, at = self.info.video, self.sound.rate
+        return SourceRef(self.info.path.name, self.info.sha256, video.rate, video.frames, at,
+                         video.rate.sample(video.frames, at), self.sound.channels)  # fmt: skip
+
+
+@contextmanager
+def opened(path: Path, reporter: Reporter) -> Iterator[Source]:
+    """The source, for as long as its decoded sound is kept. Raises MediaError."""
+    info = probe(path)
+    with tempfile.TemporaryDirectory(prefix="editalk-") as folder, FrameReader(info) as reader:
+        with reporter.stage("Decoding the sound"):
+            sound = decode_sound(path, Path(folder) / "sound.f32", start=info.video.start)
+            heard = decode_sound(path, Path(folder) / "heard.f32", RATE, 1, info.video.start)
+        yield Source(info, reader, sound, heard)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """How words are found: by aligning a known script, else by a recogniser."""
+
+    script: Path | None = None
+    model: str = "auto"
+    language: str | None = None
+
+
+def transcribe(source: Source, how: Listening, cache: Cache, reporter: Reporter) -> Transcript:
+    """The words of the source with their times; kept in the cache."""
+    script = read_text(how.script, TranscriptError) if how.script else None
+    name = key("transcript", ALIGNER, source.info.sha256, script, how.model, how.language) + ".json"
+    held = cache.path("transcript", name)
+    if held.exists():
+        return read_transcript(held)
+    with reporter.stage("Aligning the script" if script is not None else "Recognising speech"):
+        if script is not None:
+            made = _aligned(source, script, str(how.script))
+        else:
+            made = recognise(source.heard.read(0, source.heard.samples), how.model, how.language, say=reporter.say)
+    made = replace(made, source=source.info.sha256)
+    if made.words:
+        with cache.making(held) as part:
+            part.write_text(to_json(made), "utf-8")
+    return made
+
+
+def _aligned(source: Source, script: str, name: str) -> Transcript:
+    """Exact words, a segment a paragraph."""
+    tokens = parse(script).tokens
+    if not tokens:
+        raise TranscriptError(f"{name}: no words to align")
+    found = align([t.text for t in tokens], source.heard.read(0, source.heard.samples))
+    segments: dict[int, list[Word]] = {}
+    for token, word in zip(tokens, found.words, strict=True):
+        segments.setdefault(token.paragraph, []).append(Word(token.text, word.start, word.end, word.probability))
+    return Transcript(tuple(Segment(tuple(words)) for words in segments.values()), engine="pocketsphinx-align")
+
+
+def beside(video: Path) -> Path:
+    """Where `transcribe` writes the transcript that `apply` looks for."""
+    return video.with_name(f"{video.stem}.transcript.json")
+
+
+def words_of(source: Source, given: Path | None, how: Listening, cache: Cache, reporter: Reporter) -> Transcript:
+    """The transcript that was given, lies beside the video, or is made now. Raises SourceError for another file's."""
+    path = given or (beside(source.info.path) if beside(source.info.path).exists() else None)
+    if path is None:
+        reporter.say("no transcript beside the video: transcribing it first")
+        return transcribe(source, how, cache, reporter)
+    transcript = read_transcript(path)
+    name = source.info.path.name
+    if transcript.source is not None and transcript.source != source.info.sha256:
+        raise SourceError(
+            f"{path}: the transcript of another file, not of {name}; run `editalk transcribe {name}` again"
+        )
+    late = [w for w in transcript.words if w.start > source.info.duration + 0.5]
+    if late:
+        raise SourceError(
+            f"{path}: “{late[0].text}” is said at {late[0].start:.2f} s, but {name} lasts {source.info.duration:.2f} s: "
+            "the transcript of another file?"
+        )
+    return transcript
+
+
+def read_text(path: Path, error: type[Exception]) -> str:
+    """The text of a file that a person wrote; `error` is raised where there is none."""
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as wrong:
+        raise error(f"{path}: not UTF-8 text at byte {wrong.start}; save it as UTF-8") from wrong
+    except OSError as wrong:
+        raise error(f"{path}: {wrong.strerror or wrong}") from wrong
