@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' >/dev/null 2>&1 && echo $$p && break; done)
 # e.g. https://download.pytorch.org/whl/cpu where torch's CUDA libraries are not wanted
 TORCH_INDEX ?=
-PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet --retries 8 --timeout 60
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check -qq --retries 8 --timeout 60
 READY := $(VENV)/.ready
 
 .PHONY: setup demo test lint types example bench-align clean

@@ -2,7 +2,7 @@
 
     pip install -e '.[example]' && python examples/make_example.py
 
-Needs about four minutes on one core and always makes the same pictures and sound.
+Needs about five minutes on one core and always makes the same pictures and sound.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from speech import LEAD, PAUSE, TAIL, Speaker, Spoken, in_a_row, room_tone
 HERE = Path(__file__).parent
 RATE, SOUND_RATE = 25, 48000
 NEW_WORDS = ("evening,", "in any editor,")  # what edited.txt adds to talk.txt, in its order
-GRAIN = 1.3  # standard deviation of the sensor's noise, of 255
+GRAIN = 1.0  # standard deviation of the sensor's noise, of 255
 NOTICE = "Synthetic: an animated public-domain photograph (NASA) with a synthetic voice; nobody said this."
 
 
@@ -111,7 +111,7 @@ def save_video(path: Path, sound: Spoken) -> None:
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as box:
         box.metadata["title"] = "editalk example"
         box.metadata["comment"] = NOTICE
-        video = box.add_stream("libx264", rate=RATE, options={"crf": "20", "preset": "slow", "g": "100"})
+        video = box.add_stream("libx264", rate=RATE, options={"crf": "21", "preset": "slow", "g": "100"})
         video.width = video.height = SIZE
         video.pix_fmt = "yuv420p"
         context = video.codec_context

@@ -29,8 +29,10 @@ UPPER_LIDS = [[246, 161, 160, 159, 158, 157, 173], [466, 388, 387, 386, 385, 384
 LOWER_LIDS = [[7, 163, 144, 145, 153, 154, 155], [249, 390, 373, 374, 380, 381, 382]]
 EYE_CORNERS = [(33, 133), (263, 362)]
 EYES = [33, 133, 263, 362, 226, 446, 243, 463, 110, 23, 112, 339, 253, 341, 27, 29, 257, 259]
-FIXED = [10, 67, 297, 109, 338, 151, 9, 8, 168, 6, 197, 195, 4, 1, 2, 98, 327, 64, 294, 48, 278, 205, 425, 50, 280,
-         105, 334, 70, 300, 107, 336, 46, 276, 103, 332, 54, 284, 21, 251, 162, 389, 127, 356, 234, 454, 93, 323]  # fmt: skip
+FIXED = [
+    10, 67, 297, 109, 338, 151, 9, 8, 168, 6, 197, 195, 4, 1, 2, 98, 327, 64, 294, 48, 278, 205, 425, 50, 280, 105,
+    334, 70, 300, 107, 336, 46, 276, 103, 332, 54, 284, 21, 251, 162, 389, 127, 356, 234, 454, 93, 323,
+]  # fmt: skip
 JAW = [132, 58, 172, 136, 150, 149, 361, 288, 397, 365, 379, 378]
 
 
@@ -170,8 +172,9 @@ class Portrait:
         own = np.concatenate([self.points[used, :2], self.hair[:, :2], self.frame, self.body])
         back = spline(to, own - to)
         x, y = np.meshgrid(np.arange(SIZE, dtype=np.float32), np.arange(SIZE, dtype=np.float32))
-        return cv2.remap(photograph, x + back[..., 0], y + back[..., 1], cv2.INTER_CUBIC,
-                         borderMode=cv2.BORDER_REFLECT).astype(float)  # fmt: skip
+        return cv2.remap(
+            photograph, x + back[..., 0], y + back[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+        ).astype(float)
 
     def _below(self, upper: Floats, lower: Floats, corners: Floats) -> Floats:
         """[SIZE, SIZE] 0…1: what follows the lower lip; a sharp line between the lips, a soft one beside them."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-VOICE, WORDS_PER_MINUTE, PITCH = "en-us+f5", 148, 42  # of espeak's voices one that PocketSphinx understands well
-PAUSE, LEAD, TAIL = 0.42, 0.5, 0.6  # seconds between sentences, before the first, after the last
+VOICE, WORDS_PER_MINUTE, PITCH = "en-us+f5", 170, 42  # of espeak's voices one that PocketSphinx understands well
+PAUSE, LEAD, TAIL = 0.42, 0.4, 0.5  # seconds between sentences, before the first, after the last
 ROOM_TONE = 6e-4  # RMS of full scale: quiet, and never digital silence
 
 _SYNCHRONOUS, _PHONE_EVENTS, _END, _PHONE, _UTF8 = 2, 1, 0, 7, 1  # of speak_lib.h

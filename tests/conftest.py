@@ -60,6 +60,8 @@ SPECS = {
         options=(("x264-params", "keyint=12:min-keyint=12:open-gop=1:bframes=4:scenecut=0"), ("crf", "12"))
     ),
     "program_stream": ClipSpec(suffix=".mpg", codec="mpeg1video", options=(("g", "12"), ("bf", "2")), audio="mp2"),
+    "avi": ClipSpec(suffix=".avi", audio="pcm_s16le"),
+    "transport_stream": ClipSpec(suffix=".ts"),
     "late_sound": ClipSpec(sound_late=0.3, frames=25),
     "late_picture": ClipSpec(video_late=5, frames=25),
     "silent": ClipSpec(audio=None, frames=10),
@@ -93,6 +95,14 @@ def chirp(samples: int, rate: int = SAMPLE_RATE, channels: int = 2) -> np.ndarra
     t = np.arange(samples) / rate
     wave = 0.4 * np.sin(2 * np.pi * (200 * t + 300 * t * t))
     return np.repeat(wave[:, None], channels, axis=1).astype(np.float32)
+
+
+def lag(wave: Any, other: Any) -> int:
+    """By how many samples `other` comes later."""
+    n = 1 << (len(wave) + len(other)).bit_length()
+    product = np.fft.irfft(np.conj(np.fft.rfft(wave, n)) * np.fft.rfft(other, n))
+    best = int(product.argmax())
+    return best - n if best > n // 2 else best
 
 
 def write_clip(path: Path, spec: ClipSpec) -> Path:

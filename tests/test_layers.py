@@ -12,7 +12,7 @@ import editalk
 
 ROOT = Path(editalk.__file__).resolve().parent
 LAYERS = (
-    "errors", "timebase", "spoken", "cache", "reporting", "models", "media", "audio", "transcript", "asr", "markup",
+    "errors", "timebase", "spoken", "cache", "reporting", "models", "audio", "media", "transcript", "asr", "markup",
     "diff", "voice", "cuts", "operations", "latent", "plan", "soundtrack", "face", "analysis", "backends", "compose",
     "mux", "quality", "pipeline", "doctor", "cli", "__main__",
 )  # fmt: skip

@@ -13,29 +13,32 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from conftest import SPECS, chirp, lag, number_in, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editalk.errors import MediaError
 from editalk.media import FrameReader, decode_sound, probe, probe_audio, rgb, to_frame, to_image, upright
 from editalk.media.grid import constant_grid, nearest_source, snap
-from tests.conftest import SPECS, chirp, number_in, picture
 
 Clip = Callable[[str], Path]
-WITH_SOUND = [name for name, spec in SPECS.items() if spec.audio]
-STEADY = ["25", "film", "ntsc", "ntsc_mkv", "open_gop", "open_gop_h264", "program_stream", "ten_bit", "late_picture"]
+STEADY = [
+    "25",
+    "film",
+    "ntsc",
+    "ntsc_mkv",
+    "open_gop",
+    "open_gop_h264",
+    "program_stream",
+    "ten_bit",
+    "late_picture",
+    "avi",
+    "transport_stream",
+]
 
 
 def luma(frame: av.VideoFrame) -> Any:
     return to_image(frame)[..., 0]
-
-
-def lag(wave: Any, other: Any) -> int:
-    """By how many samples `other` comes later."""
-    n = 1 << (len(wave) + len(other)).bit_length()
-    product = np.fft.irfft(np.conj(np.fft.rfft(wave, n)) * np.fft.rfft(other, n))
-    best = int(product.argmax())
-    return best - n if best > n // 2 else best
 
 
 @pytest.mark.parametrize("name", STEADY)
@@ -168,7 +171,8 @@ def test_sound_starts_with_the_first_picture(clip: Clip, tmp_path: Path, name: s
     shift = round(late * sound.rate)
     whole = sound.read(0, sound.samples).samples
     truth = chirp(round(spec.frames / spec.rate * sound.rate), sound.rate, sound.channels)
-    assert abs(lag(truth[:, 0], whole[:, 0]) - shift) <= 1
+    rounding = 45 if name == "late_sound" else 1  # MP4 keeps an initial delay in milliseconds
+    assert abs(lag(truth[:, 0], whole[:, 0]) - shift) <= rounding
     assert sound.samples == pytest.approx(len(truth) + shift, abs=40)
     if shift > 0:
         assert np.abs(whole[: shift - 2000]).max() == 0
@@ -289,6 +293,7 @@ def test_each_instant_shows_the_nearest_frame(gaps: list[int], rate: int) -> Non
 
 
 def test_importing_media_is_cheap() -> None:
-    code = "import sys, editalk.media, editalk.mux; print([m for m in ('torch','cv2','mediapipe','scipy') if m in sys.modules])"
+    heavy = ("torch", "cv2", "mediapipe", "scipy")
+    code = f"import sys, editalk.media, editalk.mux; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,9 +1,9 @@
-"""Word boundaries corrected by the energy of the sound.
+"""Word boundaries beside pauses, corrected by the energy of the sound.
 
-A hidden Markov model puts a pause where its silence fits best, which need not be where it is quiet: the closure of a
-plosive fits faint noise as well, so a leading pause is often swallowed by the word after it. The vowels are safe. So
-each boundary is looked for between the last vowel before it and the first vowel after it: a quiet stretch there that
-is longer than any closure is a pause and ends the words beside it.
+Between two words that follow each other without a pause the hidden Markov model's boundary is as good as any. Beside a
+pause it is not: the closure of a plosive fits faint noise as well as silence does, so a leading pause may be swallowed
+by the word after it, and the end of a word that fades away is cut. The vowels are safe, so a boundary is looked for
+between the last vowel before it and the first vowel after it.
 """
 
 from __future__ import annotations
@@ -13,20 +13,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from editalk.asr.activity import STEP, Activity
+from editalk.asr.activity import STEP, Levels, index, stands_out
 from editalk.asr.types import Phone
 
 VOWELS = frozenset({"AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"})
 STOPS = frozenset({"B", "D", "G", "P", "T", "K", "CH", "JH"})
-FAINT = frozenset({"F", "TH", "HH", "V", "DH"})
 
-PAUSE = 0.10  # seconds of quiet between two words that are a pause
-STOP_PAUSE = 0.16  # the same where a closure lies between them
-BURST = 0.03  # sound shorter than this, away from the word, is a click
+PAUSE = 0.06  # seconds between two words that are a pause; closures are shorter
+LONGEST = 0.20  # seconds of consonants before the first vowel; more may have swallowed a pause
+LONGEST_STOP = 0.11  # the same of a plosive alone, where a pause may be before it
+QUIET = 11.0  # dB over the quietest of the sound that are a pause
+STEEPEST = 6.0  # dB by which a swallowed pause is quieter than the consonant after it
 CLOSURE = 0.045  # seconds of a plosive before its burst that belong to the word, after a pause
-ONSET = {"stop": CLOSURE, "faint": 0.025, "other": 0.008}  # seconds a word begins before it is loud enough
-TAIL = 0.015  # seconds a word lasts after it is no longer loud enough
-REACH = 0.08  # seconds of quiet inside a word's edge (a closure) that sound beyond it still belongs to the word
+ONSET = 0.020  # seconds that other sounds begin before they are loud enough
+EARLIER, LATER = 0.06, 0.08  # seconds that a start is looked for before and after the model's
+TAIL_BACK, TAIL_ON = 0.06, 0.08  # seconds that an end is looked for before and after the model's
+START_SHARE, END_SHARE = 0.25, 0.30  # of the way from noise to the word's peak, in dB
+LEAST = 4.0  # dB over the noise that are sound
 
 
 @dataclass(frozen=True)
@@ -38,84 +41,93 @@ class Span:
     phones: tuple[Phone, ...]
 
 
-def refine(spans: Sequence[Span], activity: Activity, seconds: float) -> list[Span]:
-    """Boundaries of neighbouring words corrected; `spans` in order, within 0…`seconds`."""
-    made = list(spans)
-    for i in range(len(made) + 1):
-        left = made[i - 1] if i else None
-        right = made[i] if i < len(made) else None
-        end, start = _boundary(left, right, activity, seconds)
-        if left is not None:
-            made[i - 1] = _clipped(left, left.start, end)
-        if right is not None:
-            made[i] = _clipped(right, start, right.end)
-    return made
+def refine(spans: Sequence[Span], levels: Levels, seconds: float) -> list[Span]:
+    """Boundaries beside pauses corrected; `spans` in order, within 0…`seconds`."""
+    quietest = np.percentile(levels, 10, axis=0)
+    made = [_without_swallowed(span, levels, quietest) for span in spans]
+    ends = [0.0, *(span.end for span in made)]
+    starts = [*(span.start for span in made), seconds]
+    for i, span in enumerate(made):
+        start, end = span.start, span.end
+        if start - ends[i] >= PAUSE:
+            start = _start(span, ends[i], levels)
+        if starts[i + 1] - end >= PAUSE:
+            end = _end(span, starts[i + 1], levels)
+        made[i] = clipped(span, start, end)
+    return [clipped(s, s.start, min(s.end, n.start)) for s, n in zip(made, [*made[1:], Span(seconds, seconds, ())], strict=False)]
 
 
-def _boundary(left: Span | None, right: Span | None, sound: Activity, seconds: float) -> tuple[float, float]:
-    """When the left word ends and the right one starts."""
-    low = _last_safe(left) if left else 0.0
-    high = _first_safe(right) if right else seconds
-    end, start = left.end if left else 0.0, right.start if right else seconds
-    gap = _pause(low, high, sound, left, right)
-    if gap is None:
-        return (end, start) if left is None or right is None else (end, max(end, start))
-    quiet_from, quiet_to = gap
-    if left:
-        end = min(quiet_from + TAIL, quiet_to)
-    if right:
-        start = max(quiet_to - ONSET[_kind(right)], quiet_from if left else 0.0, end if left else 0.0)
-    return end, start
+def _without_swallowed(span: Span, levels: Levels, quietest: Levels) -> Span:
+    """The word without a pause that the model gave to its first consonants."""
+    safe = _first_safe(span)
+    stop = span.phones[0] if span.phones and span.phones[0].name in STOPS else None
+    if safe - span.start <= LONGEST and (stop is None or stop.end - stop.start <= LONGEST_STOP):
+        return span
+    first, last = index(span.start, levels), index(safe, levels)
+    at = step_up(levels[first : last + 1])
+    loud = (np.median(levels[first : first + (at or 1)], axis=0) > quietest + QUIET).any()
+    if at is None or (loud and (stop is None or stop.end - stop.start <= LONGEST)):
+        return span
+    return clipped(span, (first + at) * STEP, span.end)
 
 
-def _pause(
-    low: float, high: float, sound: Activity, left: Span | None, right: Span | None
-) -> tuple[float, float] | None:
-    """The quiet stretch in [low, high] that is the pause, seconds; None where there is none."""
-    first, last = sound.index(low), sound.index(high)
-    active = _without_clicks(sound.active[first : last + 1])
-    runs = _quiet_runs(active)
-    need = STOP_PAUSE if (left and _stop(left.phones, -1)) or (right and _stop(right.phones, 0)) else PAUSE
-    if left is None:
-        runs = runs[-1:] if runs and (len(runs) == 1 or True) else []
-    best = [r for r in runs if (r[1] - r[0]) * STEP >= (0.02 if left is None or right is None else need)]
-    if not best:
+def step_up(levels: Levels) -> int | None:
+    """Where levels [n, bands] rise for good: the split that explains most of their variance; None without a rise."""
+    count = len(levels)
+    if count < 8:
         return None
-    if left is None:
-        chosen = best[-1]
-    elif right is None:
-        chosen = best[0]
-    else:
-        chosen = max(best, key=lambda r: r[1] - r[0])
-    return (first + chosen[0]) * STEP, (first + chosen[1]) * STEP
+    total = levels.sum(axis=1)
+    sums = np.cumsum(total)
+    cuts = np.arange(3, count - 3)
+    before, after = sums[cuts - 1] / cuts, (sums[-1] - sums[cuts - 1]) / (count - cuts)
+    gain = (after - before) * np.sqrt(cuts * (count - cuts))
+    best = int(np.argmax(gain))
+    return int(cuts[best]) if (after - before)[best] >= STEEPEST * levels.shape[1] / 2 else None
 
 
-def _quiet_runs(active: np.ndarray) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[1], active.astype(np.int8), [1]])))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+def _start(span: Span, gap_from: float, levels: Levels) -> float:
+    """The start of a word after a pause that began at `gap_from`."""
+    low, high = max(gap_from, span.start - EARLIER), min(_first_safe(span), span.start + LATER)
+    noise = _noise(levels, gap_from, span.start)
+    first = index(low, levels)
+    loud = stands_out(levels[first : index(high, levels) + 1], noise, _peak(span, levels), START_SHARE, LEAST)
+    if not loud.any() or len(loud) < 2:
+        return span.start
+    quiet = np.flatnonzero(~_opened(loud))
+    onset = (first + (int(quiet[-1]) + 1 if len(quiet) else 0)) * STEP
+    before = CLOSURE if span.phones and span.phones[0].name in STOPS else ONSET
+    return max(gap_from, min(onset, high) - before)
 
 
-def _without_clicks(active: np.ndarray) -> np.ndarray:
-    """Short sounds inside quiet taken for quiet."""
-    made = active.copy()
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], active.astype(np.int8), [0]])))
-    for a, b in zip(edges[::2], edges[1::2], strict=True):
-        if a > 0 and b < len(active) and (b - a) * STEP < BURST:
-            made[a:b] = False
-    return made
+def _end(span: Span, gap_to: float, levels: Levels) -> float:
+    """The end of a word before a pause that lasts until `gap_to`."""
+    low, high = max(_last_safe(span), span.end - TAIL_BACK), min(gap_to, span.end + TAIL_ON)
+    noise = _noise(levels, span.end, gap_to)
+    first = index(low, levels)
+    loud = stands_out(levels[first : index(high, levels) + 1], noise, _peak(span, levels), END_SHARE, LEAST)
+    quiet = np.flatnonzero(~_opened(loud))
+    return min(gap_to, (first + (int(quiet[0]) if len(quiet) else len(loud) - 1)) * STEP)
 
 
-def _kind(span: Span) -> str:
-    name = span.phones[0].name if span.phones else ""
-    return "stop" if name in STOPS else "faint" if name in FAINT else "other"
+def _noise(levels: Levels, start: float, end: float) -> Levels:
+    """The levels in the middle of a pause."""
+    edge = min(0.1, (end - start) / 4)
+    return levels[index(start + edge, levels) : index(end - edge, levels) + 1][:400]
 
 
-def _stop(phones: tuple[Phone, ...], at: int) -> bool:
-    return bool(phones) and phones[at].name in STOPS
+def _peak(span: Span, levels: Levels) -> np.ndarray:
+    return np.asarray(np.percentile(levels[index(span.start, levels) : index(span.end, levels) + 1], 90, axis=0))
+
+
+def _opened(loud: np.ndarray) -> np.ndarray:
+    """Gaps of one or two levels inside sound filled."""
+    from scipy.ndimage import binary_closing
+
+    return np.asarray(binary_closing(np.pad(loud, 3, mode="edge"), np.ones(3))[3:-3])
 
 
 def _first_safe(span: Span) -> float:
-    """A time inside the word that is surely the word's: the middle of its first vowel."""
+    """A time inside the word that is surely the word's: in its first vowel."""
     vowel = next((p for p in span.phones if p.name in VOWELS), None)
     return min(vowel.start + 0.02, vowel.end) if vowel else span.end
 
@@ -125,7 +137,7 @@ def _last_safe(span: Span) -> float:
     return max(vowel.end - 0.02, vowel.start) if vowel else span.start
 
 
-def _clipped(span: Span, start: float, end: float) -> Span:
+def clipped(span: Span, start: float, end: float) -> Span:
     """The word with other boundaries, its phones moved inside them."""
     end = max(start, end)
     if not span.phones:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FRAMES = 100  # per second
 LOG_BASE = math.log(1.0001) * 1024  # a unit of an alignment's score, as a natural logarithm
+UNKNOWN_FIT = -3.0  # where the second pass fails: between right and wrong words
 LEAST_SECONDS = 0.08  # PocketSphinx needs some frames for its deltas
 
 Choices = tuple[tuple[str, ...], ...]  # the ways to say one word of the script
@@ -31,7 +32,7 @@ BEAMS = ({}, {"beam": 1e-80, "wbeam": 1e-60, "pbeam": 1e-80}, {"beam": 1e-200, "
 class Heard:
     """A word of the grammar as PocketSphinx heard it, seconds, `end` exclusive.
 
-    `fit`: the mean over its frames of log p(sound | its phones) / p(sound | best phone), at most 0.
+    `fit`: the mean over its frames of log p(sound | its phones) / p(sound | best phone of the script), at most 0.
     """
 
     word: str
@@ -43,10 +44,13 @@ class Heard:
 
 @lru_cache(maxsize=4)
 def aligner(beam: int = 0) -> Decoder:
-    """The decoder for grammars; `beam` widens the search (0, 1, 2)."""
+    """The decoder for grammars; `beam` widens the search (0, 1, 2).
+
+    Without the search for a better path afterwards: it makes words of one frame, which have no phones.
+    """
     from pocketsphinx import Decoder
 
-    return Decoder(lm=None, loglevel="FATAL", compallsen=True, bestpath=False, **BEAMS[beam])
+    return Decoder(lm=None, loglevel="FATAL", bestpath=False, **BEAMS[beam])
 
 
 @lru_cache(maxsize=1)
@@ -83,18 +87,20 @@ def hear(script: Sequence[Choices], samples: Samples, beam: int = 0, partial: bo
     teach(decoder, {word for choices in script for choice in choices for word in choice})
     if not _search(decoder, script, samples, partial):
         return None
-    said = [s.word for s in decoder.seg() if not _noise(s.word)]
-    shares = match([_base(word) for word in said], script, partial)
+    words = [
+        Heard(_base(s.word), s.start_frame / FRAMES, (s.end_frame + 1) / FRAMES, UNKNOWN_FIT, ())
+        for s in decoder.seg()
+        if not _noise(s.word)
+    ]
+    said = [word.word for word in words]
+    shares = match(said, script, partial)
     if shares is None:
         return None
-    decoder.set_alignment()
-    try:
-        listen(decoder, samples)
-        heard = _heard(decoder)
-    finally:
-        decoder.activate_search("script")
+    if partial:  # an arc without a word has no phones: the second pass wants a grammar that just says what was found
+        return hear(script[: len(shares)], samples, beam)
+    heard = _phones(decoder, samples)
     if len(heard) != len(said):
-        return None
+        heard = words
     return [heard[first:end] for first, end in shares]
 
 
@@ -163,7 +169,19 @@ def _base(word: str) -> str:
 
 
 def _noise(word: str) -> bool:
-    return word[0] in "<["
+    return word[0] in "<[("  # silence, fillers, an arc without a word
+
+
+def _phones(decoder: Decoder, samples: Samples) -> list[Heard]:
+    """The words just found with their phones and fit: a second pass; empty where it does not get through."""
+    try:
+        decoder.set_alignment()
+        listen(decoder, samples)
+        return _heard(decoder)
+    except RuntimeError:  # the beam lost the end
+        return []
+    finally:
+        decoder.activate_search("script")
 
 
 def _heard(decoder: Decoder) -> list[Heard]:

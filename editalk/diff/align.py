@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from editalk.diff.items import Item, same_display
 from editalk.diff.sound import same_sound, sound_keys
 
 MAKING = 1000.0  # new speech against everything else: an edit never makes what is there
-MISSING = 1e7  # a word struck out that is not there
+MISSING = 5.0  # a word struck out that is not there: less than to make another one anew in order to find it
 CAPTION_COST = 0.002
 SOUND_COST = 0.02
 EVENT_COST = 0.01
@@ -28,8 +28,7 @@ class Op(StrEnum):
     MAKE = "make"
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """Source items [source, source_end) and script items [target, target_end) are dealt with by `op`."""
 
     op: Op

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from editalk.diff.align import Op, Step, align
 from editalk.diff.cost import half_joins
@@ -153,7 +152,7 @@ def _outer(step: Step, here: Sequence[int], there: Sequence[int]) -> Step:
 
     source, source_end = bounds(here, step.source, step.source_end)
     target, target_end = bounds(there, step.target, step.target_end)
-    return replace(step, source=source, source_end=source_end, target=target, target_end=target_end)
+    return Step(step.op, source, source_end, target, target_end)
 
 
 def _check(step: Step, targets: Sequence[Item]) -> None:

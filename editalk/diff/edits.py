@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from editalk.diff.align import Op, Step
 from editalk.diff.cost import JOIN
@@ -11,14 +12,14 @@ from editalk.diff.items import Item, same_display
 from editalk.diff.moves import Block
 from editalk.diff.sound import same_sound
 from editalk.diff.types import Tag, WordEdit
+from editalk.markup import Mark
 from editalk.transcript import Word
 
 MOST_MERGED = 2  # kept words between two replacements that are said anew with them
 PAUSE = 0.15  # seconds: beside such a pause a join is cheap
 
 
-@dataclass(frozen=True)
-class _Kept:
+class _Kept(NamedTuple):
     """Source items [source, source_end) that stay as script items [target, target_end)."""
 
     source: int
@@ -50,7 +51,7 @@ def word_edits(
         spoken = sum(item.first is not None for item in targets)
         return (*everything, *([WordEdit(Tag.INSERT, len(words), len(words), 0, spoken)] if spoken else []))
     stream = _show_events(list(_respell(_with_blocks(steps, blocks, targets), sources, targets)), targets)
-    parts = _merge(list(_regions(stream)), words, sources)
+    parts = _merge(list(_regions(stream)), words, sources, targets)
     edits: list[WordEdit] = []
     target = 0
     for part in parts:
@@ -196,23 +197,29 @@ def _regions(stream: Sequence[Piece]) -> Iterator[_Kept | _Change]:
         yield _Change(tuple(gone), tuple(come))
 
 
-def _merge(parts: list[_Kept | _Change], words: Sequence[Word], sources: Sequence[Item]) -> list[_Kept | _Change]:
+def _merge(
+    parts: list[_Kept | _Change], words: Sequence[Word], sources: Sequence[Item], targets: Sequence[Item]
+) -> list[_Kept | _Change]:
     """Two replacements with a short word between them become one where saying that word anew is cheaper than a join."""
     out: list[_Kept | _Change] = []
     for part in parts:
         out.append(part)
         for kept in range(1, MOST_MERGED + 1):
             run = out[-2 - kept :]
-            if len(run) == kept + 2 and _worth_merging(run, words, sources):
+            if len(run) == kept + 2 and _worth_merging(run, words, sources, targets):
                 out[-2 - kept :] = [_merged(run)]
                 break
     return out
 
 
-def _worth_merging(run: Sequence[_Kept | _Change], words: Sequence[Word], sources: Sequence[Item]) -> bool:
-    ends = (run[0], run[-1])
-    if not all(isinstance(part, _Change) and part.sources and part.targets for part in ends):
-        return False
+def _worth_merging(
+    run: Sequence[_Kept | _Change], words: Sequence[Word], sources: Sequence[Item], targets: Sequence[Item]
+) -> bool:
+    for part in (run[0], run[-1]):
+        if not isinstance(part, _Change) or not part.sources or not part.targets:
+            return False
+        if any(targets[t].mark is Mark.INSERTED for t in part.targets):
+            return False  # marks say exactly which words are to be made
     between = run[1:-1]
     if not all(isinstance(part, _Kept) and not part.moved and not part.extra for part in between):
         return False
@@ -272,7 +279,9 @@ def _append(edits: list[WordEdit], edit: WordEdit) -> None:
     """Adds an edit, to the last one where it continues that word by word."""
     last = edits[-1] if edits else None
     if last is not None and _continues(last, edit):
-        edits[-1] = replace(last, source_end=edit.source_end, target_end=edit.target_end)
+        edits[-1] = WordEdit(
+            last.tag, last.source_start, edit.source_end, last.target_start, edit.target_end, last.caption
+        )
     else:
         edits.append(edit)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from editalk.diff.cost import ends_sentence, estimate_seconds
 from editalk.diff.script import Script
@@ -16,8 +18,7 @@ from editalk.transcript import Word
 EVENT = re.compile(r"\[[^\[\]]{0,80}\]")
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """What is said at once: source words [first, end), or the spoken token `first` (None: it is marked deleted).
 
     `said`: the ways in which it may be said, without spaces, the likeliest first. `key` is that one, or for a token
@@ -49,7 +50,7 @@ class Item:
 def source_items(words: Sequence[Word]) -> list[Item]:
     """The words as items; those that are mere punctuation belong to the item before them."""
     events = _events(words)
-    heads = [i for i, word in enumerate(words) if events[i] or spoken(word.text)]
+    heads = [i for i, word in enumerate(words) if events[i] or (word.text.strip("#") and spoken(word.text))]
     items = []
     for number, head in enumerate(heads):
         end = heads[number + 1] if number + 1 < len(heads) else len(words)
@@ -61,8 +62,8 @@ def source_items(words: Sequence[Word]) -> list[Item]:
 
 def script_items(script: Script) -> list[Item]:
     return [
-        _item(token.text, token.text, index, 0 if index is None else index + 1, token.mark, token.event, token)
-        for token, index in script.entries
+        _item(token.text, word, index, 0 if index is None else index + 1, token.mark, token.event, token)
+        for token, index, word in script.entries
     ]
 
 
@@ -72,9 +73,14 @@ def _item(
     if event:
         said: tuple[str, ...] = ("[" + (_letters(word) or word.strip("[] ")),)
     else:
-        said = tuple(dict.fromkeys("".join(variant) for variant in spoken_variants(word)))
+        said = _said(word)
     key = f" {first}" if mark is Mark.INSERTED else said[0]
     return Item(text, key, said, first, end, mark, event, token)
+
+
+@lru_cache(maxsize=65536)
+def _said(word: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys("".join(variant) for variant in spoken_variants(word)))
 
 
 def _letters(text: str) -> str:
@@ -91,16 +97,16 @@ def _events(words: Sequence[Word]) -> list[bool]:
     for word in words:
         starts.append(length)
         length += len(word.text) + 1
-    spans = [match.span() for match in EVENT.finditer(" ".join(word.text for word in words))]
-    for start, end in spans:
-        for index, word in enumerate(words):
-            if starts[index] < end and start < starts[index] + len(word.text):
-                marks[index] = True
+    for match in EVENT.finditer(" ".join(word.text for word in words)):
+        first, end = bisect_right(starts, match.start()) - 1, bisect_left(starts, match.end())
+        marks[first:end] = [True] * (end - first)
     return marks
 
 
 def same_display(sources: Sequence[Item], targets: Sequence[Item]) -> bool:
     """Whether a viewer of the captions sees the same."""
+    if len(sources) == len(targets) == 1 and sources[0].text == targets[0].text:
+        return True
     shown = "".join(("" if _glued(item) else " ") + item.text for item in targets)
     before = " ".join(item.text for item in sources)
     return before == shown.strip() or unicodedata.normalize("NFC", before) == unicodedata.normalize(

@@ -130,8 +130,12 @@ class _Search:
         keys = self._keys(self.sources, s, length)
         if keys != self._keys(self.targets, t, length):
             return False
-        taken_source = s in self.partner_of_source and t not in self.partner_of_target and all(self.free_targets[t : t + length])
-        taken_target = t in self.partner_of_target and s not in self.partner_of_source and all(self.free_sources[s : s + length])
+        taken_source = (
+            s in self.partner_of_source and t not in self.partner_of_target and all(self.free_targets[t : t + length])
+        )
+        taken_target = (
+            t in self.partner_of_target and s not in self.partner_of_source and all(self.free_sources[s : s + length])
+        )
         if taken_source:
             return self._idle(self.sources, self.partner_of_source, self.free_sources, other[0], keys)
         return taken_target and self._idle(self.targets, self.partner_of_target, self.free_targets, other[1], keys)

@@ -13,14 +13,15 @@ OPENING = frozenset("([{“‘«„‹¿¡#*-–—•")
 
 @dataclass(frozen=True)
 class Script:
-    """`tokens`: the spoken tokens. `entries`: these and the deleted ones in order, with the index of the spoken ones.
+    """`tokens`: the spoken tokens. `entries`: these and the deleted ones in order, each with
+    its index among the spoken ones (None: deleted) and its word without the punctuation that was joined to it.
 
     `owners`: for each token of the edited text the spoken token that shows it, None for deleted ones. `starts`: for
     each spoken token the token of the edited text that is its word.
     """
 
     tokens: tuple[Token, ...]
-    entries: tuple[tuple[Token, int | None], ...]
+    entries: tuple[tuple[Token, int | None, str], ...]
     owners: tuple[int | None, ...]
     starts: tuple[int, ...]
 
@@ -33,10 +34,10 @@ def read_script(edited: EditedText) -> Script:
     starts: list[int] = []
     for index, token in enumerate(edited.tokens):
         if token.mark is Mark.DELETED:
-            if token.event or spoken(token.text):
+            if _is_word(token):
                 entries.append(token)
             owners.append(None)
-        elif token.event or spoken(token.text):
+        elif _is_word(token):
             owners.append(len(tokens))
             entries.append(len(tokens))
             tokens.append(_prefix(waiting, token))
@@ -52,8 +53,18 @@ def read_script(edited: EditedText) -> Script:
         for token in waiting:
             tokens[-1] = replace(tokens[-1], text=_join(tokens[-1].text, token))
     owners = [None if owner is None or not tokens else min(owner, len(tokens) - 1) for owner in owners]
-    pairs = tuple((tokens[entry], entry) if isinstance(entry, int) else (entry, None) for entry in entries)
+    pairs = tuple(
+        (tokens[entry], entry, edited.tokens[starts[entry]].text)
+        if isinstance(entry, int)
+        else (entry, None, entry.text)
+        for entry in entries
+    )
     return Script(tuple(tokens), pairs, tuple(owners), tuple(starts))
+
+
+def _is_word(token: Token) -> bool:
+    """Whether the token is said, or may stand for something heard; signs of headings are not."""
+    return token.event or bool(token.text.strip("#") and spoken(token.text))
 
 
 def _belongs_before(tokens: list[Token], token: Token, waiting: list[Token]) -> bool:

@@ -1,4 +1,4 @@
-"""Words that are written differently and sound the same: "their" and "there", "colour" and "color", "Jon" and "John"."""
+"""Words that are written differently and sound the same: "their" and "there", "colour" and "color"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from rapidfuzz.distance import OSA
 
 DICTIONARY = Path("model", "en-us", "cmudict-en-us.dict")  # in the package of pocketsphinx
-FILLERS = frozenset("a ah eh er erm ha hm hmm huh mhm mm oh uh um".split())
+FILLERS = frozenset({"ah", "eh", "er", "erm", "ha", "hm", "hmm", "huh", "mhm", "mm", "oh", "uh", "um"})
 
 # one spelling for British and American
 SPELLINGS = (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Points = NDArray[np.floating]
+Points = NDArray[np.floating[Any]]
 
 LIPS_OUTER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 LIPS_INNER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
@@ -158,7 +159,7 @@ def box(points: Points, grow: float = 0.0) -> Box:
 def square(points: Points, grow: float = 0.25) -> Box:
     """The square around the middle of the points' box whose side is (1 + grow) × the longer side."""
     low, high = points[:, :2].min(0), points[:, :2].max(0)
-    side = int(round((1 + grow) * float((high - low).max())))
+    side = round((1 + grow) * float((high - low).max()))
     left, top = ((low + high - side) / 2).round().astype(int)
     return Box(int(left), int(top), int(left) + side, int(top) + side)
 
@@ -167,12 +168,10 @@ def filled(outline: Points, shape: tuple[int, ...], feather: float = 0.0) -> NDA
     """[height, width]: 255 inside the convex hull of the points, falling to 0 over ± `feather` pixels."""
     import cv2
 
-    mask = np.zeros(shape[:2], np.uint8)
-    hull = cv2.convexHull(np.round(outline[:, :2] * 16).astype(np.int32))
-    cv2.fillConvexPoly(mask, hull, 255, cv2.LINE_AA, 4)
-    if feather > 0:
-        mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), feather / 2), np.uint8)
-    return mask
+    mask: Any = np.zeros(shape[:2], np.uint8)
+    hull: Any = cv2.convexHull(np.round(outline[:, :2] * 16).astype(np.int32))
+    cv2.fillConvexPoly(mask, hull, (255,), cv2.LINE_AA, 4)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), feather / 2) if feather > 0 else mask, np.uint8)
 
 
 def _grown(outline: Points, by: float) -> NDArray[np.float64]:

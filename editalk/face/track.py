@@ -29,7 +29,7 @@ class FaceTrack:
     @property
     def found(self) -> NDArray[np.bool_]:
         """[n]: whether there is a face."""
-        return np.isfinite(self.points[:, 0, 0])
+        return np.asarray(np.isfinite(self.points[:, 0, 0]))
 
     def row(self, frame: int) -> int | None:
         """The row of a source frame; None where it was not looked at or has no face."""

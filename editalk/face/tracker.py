@@ -57,7 +57,7 @@ class _Region:
         if self.scale < 1:
             # areas only where much is thrown away: they cost several times as much
             how = cv2.INTER_AREA if self.scale < 0.6 else cv2.INTER_LINEAR
-            part = cv2.resize(part, (self.wide, self.high), interpolation=how)
+            part = np.asarray(cv2.resize(part, (self.wide, self.high), interpolation=how), np.uint8)
         colour = cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_YUV2RGB)
         return np.ascontiguousarray(np.rot90(colour, self.turns))
 
@@ -68,7 +68,8 @@ class _Region:
         x, y = ((x, y), (1 - y, x), (1 - x, 1 - y), (y, 1 - x))[self.turns]
         wide, high = self.box.right - self.box.left, self.box.bottom - self.box.top
         upright_wide = high if self.turns % 2 else wide
-        return np.stack([self.box.left + x * wide, self.box.top + y * high, p[:, 2] * upright_wide], 1).astype(np.float32)
+        out = np.stack([self.box.left + x * wide, self.box.top + y * high, p[:, 2] * upright_wide], 1)
+        return np.asarray(out, np.float32)
 
 
 class FaceTracker:
@@ -91,11 +92,14 @@ class FaceTracker:
         self._seen: int | None = None  # the frame it was seen in
         self._thumb: NDArray[np.int16] | None = None
         self._searched = -FORGET
+        self._fresh = True
 
     def __enter__(self) -> FaceTracker:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -145,8 +149,15 @@ class FaceTracker:
         self._searched = -FORGET
 
     def _look(self, image: Picture) -> NDArray[np.float32] | None:
-        assert self._region is not None and self._mesh is not None
-        found = self._mesh.process(self._region.rgb(image)).multi_face_landmarks
+        assert self._region is not None
+        assert self._mesh is not None
+        picture = self._region.rgb(image)
+        if self._fresh:  # the first picture with a face makes it talk
+            with _quiet_stderr():
+                found = self._mesh.process(picture).multi_face_landmarks
+        else:
+            found = self._mesh.process(picture).multi_face_landmarks
+        self._fresh = False
         if not found:
             return None
         points = self._region.points(found[0].landmark)
@@ -157,7 +168,8 @@ class FaceTracker:
     def _search(self, number: int, image: Picture) -> NDArray[np.float32] | None:
         """Look for the face in the whole picture, then in parts of it, where a small face is large enough."""
         near = self._last if self._seen is not None and number - self._seen <= FORGET else None
-        boxes = self._pick(self._detect(image, thorough=number - self._searched >= GAP or number < self._searched), near)
+        found = self._detect(image, thorough=not 0 <= number - self._searched < GAP)
+        boxes = self._pick(found, near)
         self._searched = number
         for candidate in boxes:
             self._move_to(candidate, image.shape)
@@ -221,10 +233,12 @@ class FaceTracker:
         with _quiet_stderr():
             mesh.reset()
             mesh.process(np.zeros((64, 64, 3), np.uint8))
+        self._fresh = True
 
     def _follow(self, shape: tuple[int, ...]) -> None:
         """Move the region along when the face nears its edge or changes size."""
-        assert self._region is not None and self._last is not None
+        assert self._region is not None
+        assert self._last is not None
         face, region = self._last.within(shape), self._region.box
         side = self._last.right - self._last.left
         room = max(1, round(0.25 * side))

@@ -14,6 +14,7 @@ from editalk.markup.words import Character, MarkedText, Span, tokenise
 
 OPENERS = {"{++": "++}", "{--": "--}", "{~~": "~~}", "{==": "==}", "~~": "~~"}
 CLOSERS = ("++}", "--}", "~~}", "==}", "<<}")
+NESTING = ("{++", "{--", "{~~", "{==")
 ADDING_OR_REMOVING = ("{++", "{--", "{~~", "~~")
 MARKS = {"{++": Mark.INSERTED, "{--": Mark.DELETED, "{~~": Mark.DELETED, "~~": Mark.DELETED}
 ESCAPABLE = "[]{}~"
@@ -25,6 +26,7 @@ BLANK_LINE = re.compile(r"(?:\r\n?+|\n)[^\S\r\n]*(?=\r|\n)")
 PAUSE = re.compile(r"\s*pause(?=[\s\d=:])[\s=:]*([+\-.\d].*?|\S*)\s*", re.IGNORECASE | re.DOTALL)
 HALF_MARK = re.compile(r"\{([+-])(?!\1)[^{}\n]*(?<!\1)\1\}")
 SPECIAL = re.compile(r"\\(?=[\[\]{}~])|[\[\]{}~]")
+NEXT = re.compile(r"[\\\[\]{}~\r\n\ufeff\u2060\u00ad\u200e\u200f]|(?:\+\+|--|==|<<)\}|~>")
 INVISIBLE = "\ufeff\u2060\u00ad\u200e\u200f"
 
 
@@ -79,10 +81,27 @@ class _Scanner:
     def scan(self) -> MarkedText:
         position = 0
         while position < len(self.text):
-            position = self._label(position) or self._mark(position) or self._character(position)
+            position = self._plain(position)
+            if position < len(self.text):
+                position = self._label(position) or self._mark(position) or self._character(position)
         if self.open:
             raise self._unclosed(self.open[-1])
         return self.out
+
+    def _plain(self, position: int) -> int:
+        """Takes what certainly holds no mark, up to where one may be or a paragraph may end."""
+        if self.at_start and self.label:
+            return position
+        match = NEXT.search(self.text, position)
+        end = match.start() if match else len(self.text)
+        mark = self._current_mark()
+        event_end = min(max(self.event_end + 1, position), end)
+        characters = self.out.characters
+        characters += [Character(self.text[k], k, mark, True) for k in range(position, event_end)]
+        characters += [Character(self.text[k], k, mark, False) for k in range(event_end, end)]
+        if end > position and not self.text[position:end].isspace():
+            self.at_start = False
+        return end
 
     def _character(self, position: int, character: str | None = None) -> int:
         character = character or self.text[position]
@@ -140,7 +159,7 @@ class _Scanner:
         return position + 2
 
     def _open_mark(self, position: int) -> int | None:
-        opener = next((o for o in ("{++", "{--", "{~~", "{==") if self.text.startswith(o, position)), None)
+        opener = self.text[position : position + 3] if self.text.startswith(NESTING, position) else None
         if opener is None and self.text[position] == "~":
             return self._tildes(position)
         if opener is None:
@@ -205,16 +224,13 @@ class _Scanner:
         return self.error(mark.position, f"{mark.kind} is not closed: write {whole}, or \\{mark.kind} as plain text")
 
     def _bracket(self, position: int) -> int | None:
-        if self.text[position] == "]" and self.open and self.open[-1].kind == "[":
-            if self.brackets.get(self.open[-1].position) == position:
-                return self._attributes(position)
-        if self.text[position] == "]" and self.brackets.get(position, -1) < 0:
-            return None
-        if self.text[position] == "]":
-            return self._crossed(position)
-        end = self.brackets.get(position) if self.text[position] == "[" else None
+        end = self.brackets.get(position)
         if end is None:
             return None
+        if self.text[position] == "]":
+            span = self.open[-1] if self.open else None
+            mine = span is not None and span.kind == "[" and span.position == end
+            return self._attributes(position) if mine else self._crossed(position)
         if _has_attributes(self.text, end):
             self.open.append(_Open("[", position, len(self.out.characters)))
             return position + 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from editalk.errors import MarkupError
@@ -61,18 +62,14 @@ def tokenise(marked: MarkedText) -> EditedText:
         paragraph = marked.paragraph(marked.characters[piece.indices[0]].position)
         paragraphs.setdefault(paragraph, len(paragraphs))
         tokens.append(_token(piece, marked, paragraphs[paragraph]))
+    furthest = list(accumulate((min(piece.indices) for piece in pieces), max))
     pauses = [
-        Pause(_first_behind(pieces, index), seconds, *marked.place(position))
+        Pause(bisect_left(furthest, index), seconds, *marked.place(position))
         for index, seconds, position in marked.pauses
     ]
     labels = ((marked.paragraph(position), name) for position, name in marked.speakers)
     speakers = tuple(Speaker(paragraphs[raw], name) for raw, name in labels if raw in paragraphs)
     return EditedText(tuple(tokens), _attributes(marked, pieces), tuple(pauses), speakers)
-
-
-def _first_behind(pieces: Sequence[_Piece], index: int) -> int:
-    """The first piece that starts at a character or behind it."""
-    return next((number for number, piece in enumerate(pieces) if min(piece.indices) >= index), len(pieces))
 
 
 def _token(piece: _Piece, marked: MarkedText, paragraph: int) -> Token:

@@ -20,6 +20,7 @@ from editalk.errors import MediaError
 from editalk.media.container import describe, opened
 from editalk.media.grid import Ticks, constant_grid
 from editalk.media.info import AudioInfo, Colour, MediaInfo, PacketMap, VideoInfo
+from editalk.timebase import nearest
 
 _MISSING = 0.5  # seconds that a file may end before its announced end
 
@@ -158,26 +159,21 @@ def _first_frame(path: Path, index: int) -> VideoFrame:
     return frame
 
 
-def _decoded_times(path: Path, index: int, time_base: Fraction, rate: Fraction) -> list[int]:
-    """Timestamps by decoding, for containers whose packets have none."""
+def _counted_times(path: Path, index: int, time_base: Fraction, rate: Fraction) -> list[int]:
+    """Timestamps by counting decoded frames: AVI, whose packets have none of their own, is of constant rate."""
     step = 1 / (rate * time_base)
-    times: list[int] = []
     with opened(path) as container:
-        for frame in container.decode(container.streams[index]):
-            pts = frame.pts if frame.pts is not None else frame.dts
-            if pts is None or (times and pts <= times[-1]):
-                pts = times[-1] + round(step) if times else 0
-            times.append(pts)
-    return times
+        return [nearest(number * step) for number, _ in enumerate(container.decode(container.streams[index]))]
 
 
 def _video_info(path: Path, stream: VideoStream, found: _Packets, first: VideoFrame) -> VideoInfo:
     time_base = stream.time_base or Fraction(1, 90_000)
     times = found.shown
-    if found.untimed:
-        times = _decoded_times(path, stream.index, time_base, stream.average_rate or Fraction(25))
+    counted = bool(found.untimed) or stream.container.format.name == "avi"
+    if counted:
+        times = _counted_times(path, stream.index, time_base, stream.average_rate or Fraction(25))
     source: Ticks = np.unique(np.asarray(times, np.int64))
-    if first.pts is not None:  # leading pictures that refer to what is not in the file are never shown
+    if first.pts is not None and not counted:  # leading pictures that refer to what is not in the file are never shown
         source = source[source >= first.pts] if (source == first.pts).any() else source
     if not len(source):
         raise MediaError(f"{path} has a picture stream without a frame to show; export it again")

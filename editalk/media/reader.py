@@ -24,7 +24,7 @@ from editalk.timebase import FrameRate
 _READ_ON = 60  # frames: nearer than that, decoding on is cheaper than a seek
 _REMEMBERED = 16
 _REMEMBERED_BYTES = 160 * 2**20
-_INDEXED = {"mov", "mp4", "matroska", "webm", "avi"}  # elsewhere a seek may land on a frame it misnames
+_INDEXED = {"mov", "mp4", "matroska", "webm", "mpegts", "flv"}  # elsewhere a seek may land on a frame it misnames
 
 
 class FrameReader:
@@ -147,8 +147,10 @@ class FrameReader:
                     continue
                 if key is not None and (frame.pts is None or frame.pts > key):
                     return False  # decoding began too late: what follows may refer to what was not decoded
-                key = None
                 self._next = at + 1
+                if key is not None and frame.pts is not None and frame.pts < key:
+                    continue  # it may refer to what lies before the key frame
+                key = None
                 self._remember(at, frame)
                 if at >= wanted:
                     return at == wanted

@@ -95,8 +95,9 @@ def _timed(path: Path, start: Fraction, channels: int | None) -> Iterator[_Block
         stream = container.streams.audio[0]
         context = stream.codec_context
         rate, layout = context.sample_rate, context.layout
-        if channels is not None and channels != layout.nb_channels:
-            layout = AudioLayout({1: "mono", 2: "stereo"}.get(channels) or f"{channels}c")
+        wanted = channels or layout.nb_channels
+        if 1 not in (wanted, layout.nb_channels) and wanted != layout.nb_channels:
+            layout = AudioLayout("stereo" if wanted == 2 else f"{wanted}c")
         convert, form, at = AudioResampler("flt", layout, rate), None, 0
         for frame in container.decode(stream):
             now = (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -105,9 +106,16 @@ def _timed(path: Path, start: Fraction, channels: int | None) -> Iterator[_Block
             form = now
             if frame.pts is not None and frame.time_base is not None:
                 at = nearest((frame.pts * frame.time_base - start) * rate)
-            block = _array(convert.resample(_unstamped(frame)), layout.nb_channels)
+            block = _mixed(_array(convert.resample(_unstamped(frame)), layout.nb_channels), wanted)
             yield _Block(at, _trimmed(frame, block), rate)
             at += len(block)
+
+
+def _mixed(samples: Samples, channels: int) -> Samples:
+    """To or from one channel: the mean, or copies. (FFmpeg's own mix would make it 3 dB louder.)"""
+    if samples.shape[1] == channels:
+        return samples
+    return np.repeat(samples.mean(axis=1, keepdims=True, dtype=np.float32), channels, axis=1)
 
 
 def _unstamped(frame: AudioFrame) -> AudioFrame:

@@ -68,7 +68,7 @@ def transcribe(source: Source, how: Listening, cache: Cache, reporter: Reporter)
         if script is not None:
             made = _aligned(source, script, str(how.script))
         else:
-            made = recognise(source.heard.read(0, source.heard.samples), how.model, how.language, say=reporter.say)
+            made = recognise(source.heard.read(0, source.heard.samples), how.model, how.language or "en")
     made = replace(made, source=source.info.sha256)
     if made.words:
         with cache.making(held) as part:

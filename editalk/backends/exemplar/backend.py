@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 
-from editalk.backends.base import Capabilities, Image, Rendered, WindowInput
-from editalk.backends.exemplar.morph import LONGEST, JoinMorph, join_frame, plan_join
-from editalk.plan.types import Join
+import numpy as np
+from numpy.typing import NDArray
+
+from editalk.backends.base import Capabilities, Footage, Image, Rendered, WindowInput
+from editalk.backends.exemplar.footage import Shot, base_footage, footage_map, picture, points, resample
+from editalk.backends.exemplar.lips import LipRenderer, LipSync, ramps
+from editalk.backends.exemplar.morph import LONGEST, plan_join
+from editalk.cuts import face_pose
+from editalk.face import FaceTrack
+from editalk.plan.types import Piece, RenderWindow
 from editalk.reporting import Reporter
+
+HELD_BYTES = 320 * 2**20
 
 
 class Exemplar:
@@ -21,30 +31,125 @@ class Exemplar:
         self.reporter = reporter
 
     def render(self, given: WindowInput) -> Iterator[Rendered]:
-        base = BaseFootage(given)
-        for frame in range(given.window.span.start, given.window.span.end):
-            picture = base.picture(frame)
-            if picture is not None:
-                yield Rendered(frame, picture)
+        """New pictures for the frames of the window that do not show a source frame as it is."""
+        span, footage = given.window.span, Held(given.footage)
+        shots = base_shots(given, footage)
+        lips = _lips(given, shots)
+        for i, shot in enumerate(shots):
+            own = _own(shot)
+            if own is None:
+                footage.hold(f for s in shots[i : i + LONGEST] for f in _needs(s))
+            elif lips is None or not lips.path.drawn[i]:
+                continue
+            base = footage.image(own) if own is not None else picture(footage, given.track, shot)
+            drawn = lips.draw(i, base) if lips is not None else None
+            if drawn is None:
+                yield Rendered(span.start + i, base)
+            elif own is None:
+                yield Rendered(span.start + i, drawn[0])
+            else:
+                yield Rendered(span.start + i, *drawn, source=own)
 
 
-class BaseFootage:
-    """What the frames of a window show before any lips are drawn."""
+class Held:
+    """Footage whose pictures for the next few frames are decoded in order, once: they may lie far apart in the file."""
 
-    def __init__(self, given: WindowInput) -> None:
-        self.given = given
-        self.joins: list[tuple[Join, JoinMorph]] = []
-        cuts = [j for j in given.window.joins if j.left is not None and j.right is not None]
-        for k, join in enumerate(cuts):
-            others = [abs(o.frame - join.frame) // 2 for o in cuts if o is not join]
-            assert join.left is not None
-            assert join.right is not None
-            self.joins.append((join, plan_join(given.footage, given.track, join.left, join.right, given.natural_steps,
-                                               min([LONGEST, *others]))))  # fmt: skip
+    def __init__(self, footage: Footage) -> None:
+        self.footage, self.frames, self.rate = footage, footage.frames, footage.rate
+        self._held: OrderedDict[int, Image] = OrderedDict()
 
-    def picture(self, frame: int) -> Image | None:
-        for join, morph in self.joins:
-            offset = frame - join.frame
-            if -morph.before <= offset < morph.after:
-                return join_frame(self.given.footage, self.given.track, join.left, join.right, morph, offset)
+    def image(self, frame: int) -> Image:
+        held = self._held.get(frame)
+        return self.footage.image(frame) if held is None else held
+
+    def hold(self, frames: Iterable[int]) -> None:
+        """Decode these frames now and let go of others where the memory is needed."""
+        for frame in sorted({f for f in frames if 0 <= f < self.frames}):
+            image = self._held.pop(frame, None)
+            self._held[frame] = self.footage.image(frame) if image is None else image
+            while len(self._held) > max(2 * LONGEST, HELD_BYTES // self._held[frame].nbytes):
+                self._held.popitem(last=False)
+
+
+# ------------------------------------------------------------------------------------------------------ base footage
+
+
+def base_shots(given: WindowInput, footage: Held) -> list[Shot]:
+    """What every frame of the window shows before any lips are drawn."""
+    window = given.window
+    shown: dict[int, Shot] = {}
+    known = footage_map(given.track.frames, face_pose(given.track.points), given.thumbs)
+    for k, piece in enumerate(window.pieces):
+        if piece.source is None:
+            before, behind = _neighbour(window.pieces[:k][::-1], -1), _neighbour(window.pieces[k + 1 :], 0)
+            made = base_footage(known, before, behind, piece.frames, float(footage.rate))
+        elif piece.resampled:
+            made = resample(piece.source, piece.source_frames, piece.frames)
+        else:
+            made = tuple(Shot(float(piece.source + i)) for i in range(piece.frames))
+        shown.update(zip(range(piece.start, piece.end), made, strict=True))
+    for frame, shot in _morphs(given, footage):
+        if frame in shown:
+            shown[frame] = shot
+    return [shown[frame] for frame in range(window.span.start, window.span.end)]
+
+
+def _neighbour(pieces: Iterable[Piece], side: int) -> int | None:
+    """The source frame that the nearest footage ends (-1) or begins (0) with."""
+    nearest = next((p for p in pieces if p.source is not None), None)
+    if nearest is None or nearest.source is None:
         return None
+    return nearest.source_end - 1 if side else nearest.source
+
+
+def _morphs(given: WindowInput, footage: Held) -> Iterator[tuple[int, Shot]]:
+    """Timeline frames around joins of kept footage: from the left side, going on, to the right side, leading in."""
+    cuts = [(j.frame, j.left, j.right) for j in given.window.joins if j.left is not None and j.right is not None]
+    for frame, left, right in cuts:
+        longest = min([LONGEST, *(abs(other - frame) // 2 for other, _, _ in cuts if other != frame)])
+        footage.hold([*range(left - LONGEST, left + LONGEST + 2), *range(right - LONGEST - 1, right + LONGEST + 1)])
+        join = plan_join(footage, given.track, left, right, given.natural_steps, longest)
+        for offset in range(-join.before, join.after):
+            a, b = (float(min(max(f, 0), footage.frames - 1)) for f in (left + 1 + offset, right + offset))
+            yield frame + offset, Shot(a, b, join.weight(offset))
+
+
+def _own(shot: Shot) -> int | None:
+    """The source frame that a shot is, untouched; None where it is none."""
+    whole = shot.other is None or shot.weight <= 0
+    return int(shot.frame) if whole and shot.frame == int(shot.frame) else None
+
+
+def _needs(shot: Shot) -> list[int]:
+    """The source frames that the picture of a shot is made of."""
+    positions = [shot.frame] if shot.other is None else [shot.frame, shot.other]
+    return [int(p) + k for p in positions for k in (0, 1) if k == 0 or p != int(p)]
+
+
+# -------------------------------------------------------------------------------------------------------------- lips
+
+
+def _lips(given: WindowInput, shots: list[Shot]) -> LipRenderer | None:
+    """Who draws the mouths of the window; None where none is drawn or there is no face to learn from."""
+    window = given.window
+    if not window.lips:
+        return None
+    sync = LipSync.fit(given.track, given.source_sound, given.source_sound_start, given.footage.rate)
+    if sync is None:
+        return None
+    rate = given.footage.rate
+    times = np.array([float(rate.seconds(f)) + 0.5 / float(rate) for f in range(window.span.start, window.span.end)])
+    path = sync.plan(given.sound, given.sound_start, times, _faces(given.track, shots), _weights(window, len(shots)))
+    return LipRenderer(sync, path, given.footage)
+
+
+def _faces(track: FaceTrack, shots: list[Shot]) -> NDArray[np.float32]:
+    """[n, 478, 3] where the face is in every base picture, NaN without one."""
+    nobody = np.full((478, 3), np.nan, np.float32)
+    found = [points(track, shot) for shot in shots]
+    return np.stack([nobody if p is None else np.asarray(p, np.float32) for p in found])
+
+
+def _weights(window: RenderWindow, count: int) -> NDArray[np.float64]:
+    start = window.span.start
+    return ramps([(s.start - start, s.end - start) for s in window.lips], count)

@@ -1,0 +1,164 @@
+"""A wording against a sound: where its words are, and whether it is what is said."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editalk.audio import Samples, activity
+from editalk.spoken import spoken_variants
+from editalk.voice.acoustic import FRAMES, RATE, Costs, Phones, Way, align_phones, loop, pronunciations, score, word_cost
+
+MARGIN = 10  # frames kept around the speech
+DECOYS = 3
+DECOY_WORDS = (
+    "apple window river mountain table orange simple letter music paper yellow doctor dog house stone fish moon chair "
+    "page knife elephant banana together another umbrella remember potato beautiful ice egg day boy shoe"
+).split()
+LETTER_NAMES = {"z": (("Z", "EH", "D"),), "h": (("HH", "EY", "CH"),), "a": (("EY",),)}
+DOUBTFUL = 45.0  # excess of a word that is worth another pronunciation, and a word to the user
+
+MOST_VARIANTS = 4
+
+
+class Listening:
+    """A sound at 16 kHz as the acoustic model hears it; short enough to be looked at whole (a minute)."""
+
+    def __init__(self, mono: Samples) -> None:
+        active = activity(mono, RATE)
+        heard = np.flatnonzero(active)
+        first = max(0, int(heard[0]) - MARGIN) if len(heard) else 0
+        end = min(len(active), int(heard[-1]) + 1 + MARGIN) if len(heard) else len(active)
+        self.offset, self.active = first, active[first:end]  # frames
+        self.mono = mono[first * RATE // FRAMES : end * RATE // FRAMES]
+
+    @property
+    def speech_seconds(self) -> float:
+        return float(self.active.sum()) / FRAMES
+
+    @cached_property
+    def costs(self) -> Costs:
+        return score(self.mono)
+
+    @cached_property
+    def free(self) -> NDArray[np.float32]:
+        """[n] what each frame costs at best, whatever is said."""
+        return loop(self.costs).costs
+
+    def speech(self, way: Way) -> NDArray[np.bool_]:
+        """[n] the frames that a wording or the sound itself says are speech."""
+        said = np.zeros(len(self.costs), np.bool_)
+        said[: len(self.active)] = self.active[: len(said)]
+        for start, end in way.words:
+            said[start:end] = True
+        return said
+
+    @cached_property
+    def decoy_cost(self) -> float:
+        """What wordings that nobody said cost, mean over frames of speech."""
+        chance = random.Random(7)
+        phones = max(2, round(self.speech_seconds * 12))
+        found = []
+        for _ in range(DECOYS):
+            words: list[Phones] = []
+            while sum(map(len, words)) < phones - 1:
+                fit = [w for w in DECOY_WORDS if len(pronunciations(w)[0]) <= phones - sum(map(len, words)) + 1]
+                words.append(pronunciations(chance.choice(fit or ["ice", "egg", "day"]))[0])
+            way = align_phones(self.costs, words)
+            if way is not None:
+                said = self.speech(way)
+                found.append(float(way.costs[said].mean()))
+        return float(np.mean(found)) if found else float("nan")
+
+
+@dataclass(frozen=True)
+class WordFit:
+    """A token of the script in a sound, seconds of it. `excess`: how much worse than any phones at all its own fit."""
+
+    start: float
+    end: float
+    excess: float
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How a sound says some tokens. `cost` and `excess`: means over the frames of speech, of the wording and over what
+    the frames cost at best. `fit`: 0 (as bad as words that nobody said) … 1 (as good as any).
+    """
+
+    words: tuple[WordFit, ...]
+    cost: float
+    excess: float
+    fit: float
+
+
+def fitted(sound: Listening, tokens: Sequence[str]) -> Wording | None:
+    """The best way in which a sound can say tokens; None where it is far too short for them."""
+    variants = [_phone_variants(t) for t in tokens]
+    chosen = [v[0] for v in variants]
+    way = _aligned(sound, chosen)
+    if way is None:
+        return None
+    for k, choices in enumerate(variants):
+        if len(choices) > 1:
+            chosen[k] = _best(sound, way[1][k], choices)
+    better = _aligned(sound, chosen)
+    if better is not None and better[0].costs.mean() < way[0].costs.mean():
+        way = better
+    path, spans = way
+    said = sound.speech(path)
+    cost, free = float(path.costs[said].mean()), float(sound.free[said].mean())
+    decoy = sound.decoy_cost
+    fit = (decoy - cost) / max(1.0, decoy - free) if np.isfinite(decoy) else 1.0
+    words = tuple(_word(sound, path, span) for span in spans)
+    return Wording(words, cost, cost - free, fit)
+
+
+def _aligned(sound: Listening, chosen: Sequence[tuple[Phones, ...]]) -> tuple[Way, list[tuple[int, int]]] | None:
+    """The way and each token's frames; a token that is not spoken has none, at the end of the one before."""
+    words = [w for c in chosen for w in c]
+    if not words or not len(sound.costs):
+        return None
+    way = align_phones(sound.costs, words)
+    if way is None:
+        return None
+    spans, at, last = [], 0, way.words[0][0]
+    for c in chosen:
+        span = (way.words[at][0], way.words[at + len(c) - 1][1]) if c else (last, last)
+        at, last = at + len(c), span[1]
+        spans.append(span)
+    return way, spans
+
+
+def _word(sound: Listening, way: Way, span: tuple[int, int]) -> WordFit:
+    start, end = span
+    excess = float((way.costs[start:end] - sound.free[start:end]).mean()) if end > start else 0.0
+    return WordFit((start + sound.offset) / FRAMES, (end + sound.offset) / FRAMES, excess)
+
+
+def _best(sound: Listening, span: tuple[int, int], choices: Sequence[tuple[Phones, ...]]) -> tuple[Phones, ...]:
+    part = sound.costs[span[0] : span[1]]
+    costs = [word_cost(part, tuple(p for w in choice for p in w)) for choice in choices]
+    return choices[int(np.argmin(costs))]
+
+
+def _phone_variants(token: str) -> list[tuple[Phones, ...]]:
+    """The ways to say a token, each some words in phones; one empty way where nothing is said."""
+    found: list[tuple[Phones, ...]] = []
+    for words in spoken_variants(token)[:MOST_VARIANTS]:
+        ways: list[tuple[Phones, ...]] = [()]
+        for word in words:
+            said = (*pronunciations(word), *LETTER_NAMES.get(word, ()))
+            ways = [(*w, p) for w in ways for p in said][:8]
+        found += [w for w in ways if w not in found]
+    return found[:12] or [()]
+
+
+def shifted(wording: Wording, seconds: float) -> Wording:
+    """The same wording in a sound that begins so much earlier."""
+    return replace(wording, words=tuple(WordFit(w.start + seconds, w.end + seconds, w.excess) for w in wording.words))
