@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -9,6 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from editalk.errors import OutputError
 
 
 def default_root() -> Path:
@@ -52,8 +55,15 @@ class Cache:
 
     @contextmanager
     def making(self, target: Path) -> Iterator[Path]:
-        """A file to write to that becomes `target` when all went well, and goes when not."""
-        with tempfile.TemporaryDirectory(prefix=".making-", dir=target.parent) as folder:
-            part = Path(folder) / target.name
-            yield part
-            os.replace(part, target)
+        """A file to write to that becomes `target` when all went well, and goes when not. Raises OutputError."""
+        try:
+            with tempfile.TemporaryDirectory(prefix=".making-", dir=target.parent) as folder:
+                part = Path(folder) / target.name
+                yield part
+                os.replace(part, target)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+                raise
+            raise OutputError(
+                f"{self.root}: {error.strerror}; make room, or let EDITALK_CACHE name a folder elsewhere"
+            ) from error

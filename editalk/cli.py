@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -340,6 +341,7 @@ def _write_text(path: Path, text: str) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run a command; the process's exit code."""
     arguments = sys.argv[1:] if argv is None else argv
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         app(args=arguments, prog_name="editalk", standalone_mode=False)
     except EditalkError as error:
@@ -358,6 +360,11 @@ def main(argv: list[str] | None = None) -> int:
             return 2
         return _fail(error, 1, arguments, f"unexpected {type(error).__name__}: {error} (-v shows where)")
     return 0
+
+
+def _terminated(number: int, frame: object) -> None:
+    """A polite kill unwinds like an error, so that nothing half-written stays."""
+    raise SystemExit(128 + number)
 
 
 def _fail(error: BaseException, code: int, arguments: list[str], message: str | None = None) -> int:

@@ -9,8 +9,19 @@ from functools import cached_property
 
 import numpy as np
 
-from editalk.audio import Audio, RoomTone, Samples, SoundReader, fade_weights, find_room_tone, fit_channels
-from editalk.audio import resample, rms_db, soft_limit, stretch
+from editalk.audio import (
+    Audio,
+    RoomTone,
+    Samples,
+    SoundReader,
+    fade_weights,
+    find_room_tone,
+    fit_channels,
+    resample,
+    rms_db,
+    soft_limit,
+    stretch,
+)
 from editalk.plan.types import EditPlan, Origin, SoundPiece
 from editalk.timebase import TimeRange, samples
 
@@ -168,12 +179,14 @@ class _Track:
         reader = self.voices[piece.voice]
         said = soft_limit(self._gained(self._plain(piece, reader, low, high), piece.gain_db))
         outside = self._outside(piece, reader, low, high)
-        if outside is not None:  # the file has ended: on into the room tone
-            away = fit_channels(self.tone.make(high - low, start=low).samples, self.channels)
-            return said * np.sqrt(1 - outside) + away * np.sqrt(outside)
-        if self._clean(piece.voice, piece.gain_db):
-            return said + fit_channels(self.tone.make(high - low, start=low).samples, self.channels)
-        return said
+        clean = self._clean(piece.voice, piece.gain_db)
+        if outside is None and not clean:
+            return said
+        tone = fit_channels(self.tone.make(high - low, start=low).samples, self.channels)
+        if outside is None:
+            return said + tone
+        # the file has ended: on into the room tone
+        return said * np.sqrt(1 - outside) + (tone if clean else tone * np.sqrt(outside))
 
     def _outside(self, piece: SoundPiece, reader: SoundReader, low: int, high: int) -> Samples | None:
         """[n, 1] 0 inside a voice file, 1 beyond its ends, a ramp within them; None where all is inside."""

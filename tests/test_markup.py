@@ -119,11 +119,9 @@ def test_what_cannot_be_read_says_where_and_what_to_write(text: str, column: int
     assert hint in caught.value.message
 
 
-SIGNS = st.sampled_from(
-    "{++ ++} {-- --} {~~ ~> ~~} ~~ {>> <<} {== ==} [ ] { } ]{rerender=face} ]{retime=1s} [pause 1s] \\ — -- ~ a b, c.".split(
-        " "
-    )
-)
+MARKS = "{++ ++} {-- --} {~~ ~> ~~} ~~ {>> <<} {== ==} [ ] { } \\ — -- ~"
+TEXT = ["]{rerender=face}", "]{retime=1s}", "[pause 1s]", "a", "b,", "c."]
+SIGNS = st.sampled_from([*MARKS.split(), *TEXT])
 
 
 @settings(max_examples=400)

@@ -72,7 +72,7 @@ def teach(decoder: Decoder, words: Iterable[str]) -> None:
     """Give the words that its dictionary lacks a pronunciation from their spelling."""
     for word in words:
         if decoder.lookup_word(word) is None:
-            for number, phones in enumerate(pronounce(word), 1):
+            for number, phones in enumerate(pronounce(word, decoder.lookup_word), 1):
                 decoder.add_word(word if number == 1 else f"{word}({number})", " ".join(phones), False)
 
 

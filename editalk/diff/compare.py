@@ -8,7 +8,7 @@ from editalk.diff.align import Op, Step, align
 from editalk.diff.cost import half_joins
 from editalk.diff.edits import word_edits
 from editalk.diff.items import Item, script_items, source_items
-from editalk.diff.moves import Pairs, match
+from editalk.diff.moves import Block, Pairs, in_order, moved_blocks, settle
 from editalk.diff.script import read_script
 from editalk.diff.types import WordEdit
 from editalk.errors import MarkupError
@@ -30,17 +30,40 @@ def diff(words: Sequence[Word], edited: EditedText) -> tuple[WordEdit, ...]:
     """
     script = read_script(edited)
     sources, targets = source_items(words), script_items(script)
-    pairs, blocks = match(sources, targets)
-    gone = {s for block in blocks for s, _ in block.pairs()}
-    come = {t for block in blocks for _, t in block.pairs()}
-    order = _Order([s for s in range(len(sources)) if s not in gone], [t for t in range(len(targets)) if t not in come])
     joins = half_joins(words)
-    steps: list[Step] = []
-    for part in _parts(order.inner(pairs), len(order.sources), len(order.targets)):
-        steps += _steps(part, order, sources, targets, joins)
+    pairs = in_order(sources, targets)
+    blocks = moved_blocks(sources, targets, pairs)
+    if blocks:
+        pairs, blocks = settle(sources, targets, blocks)
+    steps = _aligned(pairs, blocks, sources, targets, joins)
+    # the alignment may keep other words than the longest match did, which frees passages
+    if more := moved_blocks(sources, targets, _matched(steps), blocks):
+        pairs, blocks = settle(sources, targets, [*blocks, *more])
+        steps = _aligned(pairs, blocks, sources, targets, joins)
     for step in steps:
         _check(step, targets)
     return word_edits(words, sources, targets, steps, blocks)
+
+
+def _aligned(
+    pairs: Pairs, blocks: Sequence[Block], sources: Sequence[Item], targets: Sequence[Item], joins: Sequence[float]
+) -> list[Step]:
+    """The steps for all that is not moved."""
+    gone = {s for block in blocks for s, _ in block.pairs()}
+    come = {t for block in blocks for _, t in block.pairs()}
+    order = _Order([s for s in range(len(sources)) if s not in gone], [t for t in range(len(targets)) if t not in come])
+    parts = _parts(order.inner(pairs), len(order.sources), len(order.targets))
+    return [step for part in parts for step in _steps(part, order, sources, targets, joins)]
+
+
+def _matched(steps: Sequence[Step]) -> Pairs:
+    """Items that found something on the other side; in groups some stand for others."""
+    pairs: Pairs = []
+    for step in steps:
+        if step.op in (Op.MATCH, Op.STRIKE):
+            old, new = range(step.source, step.source_end), range(step.target, step.target_end)
+            pairs += ((old[min(k, len(old) - 1)], new[min(k, len(new) - 1)]) for k in range(max(len(old), len(new))))
+    return pairs
 
 
 class _Order:

@@ -92,14 +92,15 @@ def _respell(pieces: Iterator[Piece], sources: Sequence[Item], targets: Sequence
     index = 0
     while index < len(stream):
         struck = _run(stream, index, Op.STRIKE)
-        made = _run(stream, struck, Op.MAKE)
+        made = _run(stream, struck, Op.MAKE) if struck > index else struck
         both = (stream[index:struck], stream[struck:made])
         if both[0] and both[1] and _is_respelling(*both, sources, targets):
             yield _Kept(both[0][0].source, both[0][-1].source_end, both[1][0].target, both[1][-1].target_end)
             index = made
         else:
-            yield stream[index]
-            index += 1
+            struck = max(struck, index + 1)
+            yield from stream[index:struck]
+            index = struck
 
 
 def _run(stream: Sequence[Piece], start: int, op: Op) -> int:

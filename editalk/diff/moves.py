@@ -48,12 +48,15 @@ def in_order(sources: Sequence[Item], targets: Sequence[Item]) -> Pairs:
     return pairs
 
 
-def match(sources: Sequence[Item], targets: Sequence[Item]) -> tuple[Pairs, list[Block]]:
-    """Pairs of matching items in order, and the moved blocks; no item is in two of them."""
-    pairs = in_order(sources, targets)
-    blocks = _Search(sources, targets, pairs).run()
-    if not blocks:
-        return pairs, []
+def moved_blocks(
+    sources: Sequence[Item], targets: Sequence[Item], pairs: Pairs, taken: Sequence[Block] = ()
+) -> list[Block]:
+    """Passages that stand elsewhere, besides those already `taken`, given what matches in order."""
+    return _Search(sources, targets, pairs, taken).run()
+
+
+def settle(sources: Sequence[Item], targets: Sequence[Item], blocks: Sequence[Block]) -> tuple[Pairs, list[Block]]:
+    """What matches in order beside the blocks, and the blocks that are truly moved, in the script's order."""
     gone = {s for block in blocks for s, _ in block.pairs()}
     come = {t for block in blocks for _, t in block.pairs()}
     kept_sources = [i for i in range(len(sources)) if i not in gone]
@@ -74,11 +77,12 @@ def match(sources: Sequence[Item], targets: Sequence[Item]) -> tuple[Pairs, list
 class _Search:
     """Takes the blocks that save most, one after another, out of what does not match well in order."""
 
-    def __init__(self, sources: Sequence[Item], targets: Sequence[Item], pairs: Pairs) -> None:
+    def __init__(self, sources: Sequence[Item], targets: Sequence[Item], pairs: Pairs, taken: Sequence[Block]) -> None:
         self.sources, self.targets, self.pairs = sources, targets, pairs
         self.partner_of_source = dict(pairs)
         self.partner_of_target = {t: s for s, t in pairs}
         solid = {pair for run in _runs(pairs) if len(run) >= SHORTEST for pair in run}
+        solid.update(pair for block in taken for pair in block.pairs())
         taken_sources, taken_targets = {s for s, _ in solid}, {t for _, t in solid}
         self.free_sources = [i not in taken_sources for i in range(len(sources))]
         self.free_targets = [i not in taken_targets and not item.key.startswith(" ") for i, item in enumerate(targets)]

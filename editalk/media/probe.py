@@ -171,7 +171,7 @@ def _video_info(path: Path, stream: VideoStream, found: _Packets, first: VideoFr
     times = found.shown
     counted = bool(found.untimed) or stream.container.format.name == "avi"
     if counted:
-        times = _counted_times(path, stream.index, time_base, stream.average_rate or Fraction(25))
+        times = _counted_times(path, stream.index, time_base, stream.guessed_rate or Fraction(25))
     source: Ticks = np.unique(np.asarray(times, np.int64))
     if first.pts is not None and not counted:  # leading pictures that refer to what is not in the file are never shown
         source = source[source >= first.pts] if (source == first.pts).any() else source

@@ -10,6 +10,7 @@ from typing import Any
 
 from editalk.analysis import Analysis
 from editalk.backends import choose
+from editalk.backends.base import Backend
 from editalk.cache import Cache
 from editalk.errors import PlanError, SourceError, UsageError
 from editalk.media import SoundFile
@@ -86,6 +87,7 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
             yield Prepared(source, transcript, plan, tuple(sound for _, sound in decoded), analysis)
             return
         script = read_script(_edited(edit), transcript)
+        _check_regions(edit, script, backend, reporter)
         with clock.stage("voice"):
             decoded = open_voices(edit.voices, source, stack)
             voices = listen(decoded, script, edit.covers, transcript.language, reporter)
@@ -105,6 +107,18 @@ def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, repo
         speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken_ranges(ready.transcript))
         return apply(ready.plan, ready.source, speech, ready.analysis, backend, out, overwrite, cache, edit.seed,
                      clock, reporter)  # fmt: skip
+
+
+def _check_regions(edit: Edit, script: Script, backend: Backend, reporter: Reporter) -> None:
+    """What the backend cannot draw is refused where it was asked for by a flag, said where a mark asks for it."""
+    can = backend.capabilities.regions
+    names = ", ".join(sorted(can))
+    if edit.region is not None and edit.region not in can:
+        raise UsageError(f"--region {edit.region}: backend {backend.name} draws only {names}")
+    for mark in script.attributes:
+        if mark.rerender is not None and mark.rerender not in can:
+            text = " ".join(script.tokens[mark.first : mark.end])
+            reporter.warn(f"“{text}”: backend {backend.name} draws only {names}, not {mark.rerender}")
 
 
 def _edited(edit: Edit) -> Path:

@@ -77,6 +77,8 @@ def listen(
             texts = "\n".join(f"  {' '.join(script.tokens[a:b])}" for a, b in runs)
             raise VoiceError(f"no --voice says the new words:\n{texts}")
         return Voices((), (), None)
+    if covers is None and runs == [(0, len(script.tokens))]:
+        covers = "script"  # all words are new: the two are one, and a whole take needs no footage of old words
     with reporter.stage("Listening to the voice"):
         mono = [Path(ref.path) for ref in refs]
         with tempfile.TemporaryDirectory(prefix="editalk-") as folder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +12,18 @@ from numpy.typing import NDArray
 
 from editalk.audio import Samples, activity
 from editalk.spoken import spoken_variants
-from editalk.voice.acoustic import FRAMES, RATE, Costs, Phones, Way, align_phones, loop, pronunciations, score, word_cost
+from editalk.voice.acoustic import (
+    FRAMES,
+    RATE,
+    Costs,
+    Phones,
+    Way,
+    align_phones,
+    loop,
+    pronunciations,
+    score,
+    word_cost,
+)
 
 MARGIN = 10  # frames kept around the speech
 DECOYS = 3
@@ -159,6 +170,3 @@ def _phone_variants(token: str) -> list[tuple[Phones, ...]]:
     return found[:12] or [()]
 
 
-def shifted(wording: Wording, seconds: float) -> Wording:
-    """The same wording in a sound that begins so much earlier."""
-    return replace(wording, words=tuple(WordFit(w.start + seconds, w.end + seconds, w.excess) for w in wording.words))

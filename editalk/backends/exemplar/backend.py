@@ -12,6 +12,7 @@ from editalk.backends.base import Capabilities, Footage, Image, Rendered, Window
 from editalk.backends.exemplar.footage import Shot, base_footage, footage_map, picture, points, resample
 from editalk.backends.exemplar.lips import LipRenderer, LipSync, ramps
 from editalk.backends.exemplar.morph import LONGEST, plan_join
+from editalk.backends.exemplar.steady import steadied, step_limit
 from editalk.cuts import face_pose
 from editalk.face import FaceTrack
 from editalk.plan.types import Piece, RenderWindow
@@ -34,21 +35,29 @@ class Exemplar:
         """New pictures for the frames of the window that do not show a source frame as it is."""
         span, footage = given.window.span, Held(given.footage)
         shots = base_shots(given, footage)
-        lips = _lips(given, shots)
+        faces = _faces(given.track, shots)
+        lips = _lips(given, faces)
+        limit, before = step_limit(given.natural_steps), None
         for i, shot in enumerate(shots):
             own = _own(shot)
             if own is None:
                 footage.hold(f for s in shots[i : i + LONGEST] for f in _needs(s))
             elif lips is None or not lips.path.drawn[i]:
+                before = None
                 continue
             base = footage.image(own) if own is not None else picture(footage, given.track, shot)
             drawn = lips.draw(i, base) if lips is not None else None
             if drawn is None:
                 yield Rendered(span.start + i, base)
-            elif own is None:
-                yield Rendered(span.start + i, drawn[0])
-            else:
-                yield Rendered(span.start + i, *drawn, source=own)
+                before = base
+                continue
+            image, mask = drawn
+            if before is None and i > 0 and (last := _own(shots[i - 1])) is not None:
+                before = footage.image(last)
+            if before is not None:
+                image = steadied(before, image, mask, faces[i], limit)
+            yield Rendered(span.start + i, image, None if own is None else mask, own)
+            before = image
 
 
 class Held:
@@ -129,7 +138,7 @@ def _needs(shot: Shot) -> list[int]:
 # -------------------------------------------------------------------------------------------------------------- lips
 
 
-def _lips(given: WindowInput, shots: list[Shot]) -> LipRenderer | None:
+def _lips(given: WindowInput, faces: NDArray[np.float32]) -> LipRenderer | None:
     """Who draws the mouths of the window; None where none is drawn or there is no face to learn from."""
     window = given.window
     if not window.lips:
@@ -139,7 +148,7 @@ def _lips(given: WindowInput, shots: list[Shot]) -> LipRenderer | None:
         return None
     rate = given.footage.rate
     times = np.array([float(rate.seconds(f)) + 0.5 / float(rate) for f in range(window.span.start, window.span.end)])
-    path = sync.plan(given.sound, given.sound_start, times, _faces(given.track, shots), _weights(window, len(shots)))
+    path = sync.plan(given.sound, given.sound_start, times, faces, _weights(window, len(faces)))
     return LipRenderer(sync, path, given.footage)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -14,8 +15,11 @@ Floats = NDArray[np.float64]
 HOP = 100  # feature frames per second
 BANDS = 20
 CEPSTRA = 13
-LEAD = 0.04  # seconds that the middle of what is heard lies after the picture
-FLOOR = 1e-8  # power below which nothing is heard
+LEAD = 0.05  # seconds that the middle of what is heard lies after the picture
+FLOOR = 1e-12  # power: digital silence
+SPEECH = 25.0  # dB below the loudest that are still speech
+ROOM = 45.0  # dB below the speech's level at which rooms are taken to be alike
+SURE = 200  # feature frames of speech that tell half of what a voice sounds like
 
 
 @lru_cache(maxsize=4)
@@ -30,10 +34,20 @@ def _filters(rate: int, size: int) -> Floats:
     return np.asarray(np.maximum(0, np.minimum(up, down)))
 
 
-class Hearing:
-    """The features of one sound. `start`: the second at which it begins on the clock of the frames' times."""
+@dataclass(frozen=True)
+class Voice:
+    """What speech sounds like in a recording: mean and SD of the log-mel bands [bands]."""
 
-    def __init__(self, sound: Audio, start: float) -> None:
+    mean: Floats
+    spread: Floats
+
+
+class Hearing:
+    """The features of one sound. `start`: the second at which it begins on the clock of the frames' times; `like`: the
+    voice to which another microphone's or another speaker's is fitted. Levels are dB relative to the sound's speech.
+    """
+
+    def __init__(self, sound: Audio, start: float, like: Voice | None = None) -> None:
         from scipy.fft import dct
         from scipy.ndimage import gaussian_filter1d
 
@@ -41,11 +55,18 @@ class Hearing:
         self.start = start
         power = _spectrum(wave, sound.rate)
         size = 2 * (power.shape[1] - 1)
-        mel = np.log(power @ _filters(sound.rate, size).T + FLOOR)
+        level = 10 * np.log10(gaussian_filter1d(power.sum(1), 1.5) + FLOOR)
+        spoken = level > float(np.percentile(level, 99)) - SPEECH
+        loud = float(level[spoken].mean())
+        bands = power @ _filters(sound.rate, size).T / 10 ** (loud / 10)
+        mel = np.log(bands + 10 ** (-ROOM / 10))
+        self.voice = Voice(mel[spoken].mean(0), mel[spoken].std(0) + 1e-3)
+        if like is not None:
+            mel = _fitted(mel, self.voice, like, int(spoken.sum()))
+        self.spoken, self.level = spoken, level - loud
         self.mel = gaussian_filter1d(mel, 1.0, axis=0)
         self.cepstra = gaussian_filter1d(dct(mel, norm="ortho", axis=1)[:, :CEPSTRA], 1.0, axis=0)
         self.envelope = envelope(wave, sound.rate, len(mel))
-        self.level = 10 * np.log10(gaussian_filter1d(power.sum(1), 1.5) + FLOOR)
 
     def at(self, values: Floats, times: Floats, offsets: Floats) -> Floats:
         """Values [m, d] at times + offsets, linearly between: [n, len(offsets) · d]."""
@@ -65,8 +86,15 @@ class Hearing:
         return self.at(self.envelope[:, None], times, np.array([lead]))[:, 0]
 
     def loudness(self, times: Floats, lead: float = 0.0) -> Floats:
-        """[n]: level in dB."""
+        """[n]: level in dB over the speech's."""
         return self.at(self.level[:, None], times, np.array([lead]))[:, 0]
+
+
+def _fitted(mel: Floats, own: Voice, like: Voice, heard: int) -> Floats:
+    """Log-mel moved to another voice's mean and SD, as far as so much speech tells its own."""
+    sure = heard / (heard + SURE)
+    scale = (like.spread / own.spread).clip(0.6, 1.6) ** sure
+    return np.asarray((mel - own.mean) * scale + own.mean + sure * (like.mean - own.mean))
 
 
 def _spectrum(wave: Floats, rate: int) -> Floats:

@@ -25,6 +25,8 @@ NEAR = 0.18  # inter-ocular distances: reach of one landmark
 FADE = (1.2, 2.6)  # inter-ocular distances from the face's middle where the landmark warp begins and ends to fade
 SWITCH = (0.35, 0.65)  # weights between which texture goes over from one side to the other
 CONTRAST = 10.0  # luma difference of the two warped sides that counts as another thing, not another light
+HEAD = 1.15  # inter-ocular distances from the face's middle that surely belong to it
+RESIDUAL = 0.12  # inter-ocular distances that free motion may add to the landmarks' on the face
 STILL = 0.03  # pixels of the reduced picture: less motion is none
 MARKS = tuple(range(0, 468, 6)) + (13, 14, 61, 291, 33, 133, 263, 362, 159, 145, 386, 374, 152)
 
@@ -85,21 +87,31 @@ def morph(left: Image, right: Image, w: float, left_points: Points | None = None
 
 
 def _flow(a: Luma, b: Luma, pa: Points | None, pb: Points | None) -> Flow:
-    """The best of no motion, free motion and motion led by the face, place by place."""
+    """The best of no motion, free motion and motion led by the face, place by place; on the face itself the last."""
     free = _dis(a, b)
-    found = [None, free]
-    if pa is not None and pb is not None:
-        lead = _landmark_warp(a.shape, pa, pb)
-        rest = _dis(a, _warp(b, lead))
-        found.append(rest + _warp(lead, rest))
-    costs = []
-    for rank, flow in enumerate(found):
-        off = np.minimum(cv2.absdiff(a, b if flow is None else _warp(b, flow)), 40).astype(np.float32)
-        costs.append(cv2.GaussianBlur(off, (0, 0), 4) * (0.85, 1.0, 0.9)[rank] + (0, 0.5, 0.3)[rank])
-    led = costs[-1] < costs[1] if len(found) == 3 else np.zeros(a.shape, bool)
-    moving = np.minimum(costs[1], costs[-1]) < costs[0]
-    soft = [cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 2.5)[..., None] for mask in (led, moving)]
-    return np.asarray((free + soft[0] * (found[-1] - free)) * soft[1], np.float32)
+    still_cost, free_cost = 0.85 * _misfit(a, b), _misfit(a, _warp(b, free)) + 0.5
+    if pa is None or pb is None:
+        return np.asarray(free * _soft(free_cost < still_cost, 2.5), np.float32)
+    lead, face = _landmark_warp(a.shape, pa, pb)
+    most = RESIDUAL * float(eye_distance(pa[None])[0])
+    rest = _dis(a, _warp(b, lead))
+    rest *= np.minimum(1, most / (np.linalg.norm(rest, axis=2, keepdims=True) + 1e-6)) * face + (1 - face)
+    led = rest + _warp(lead, rest)
+    led_cost = (0.9 - 0.4 * face[..., 0]) * _misfit(a, _warp(b, led)) + 0.3
+    core = face[..., 0] > 0.6
+    reach = float(np.percentile(np.linalg.norm(lead[core], axis=1), 90)) if core.any() else 0.0
+    width = min(max(0.4 * reach, 2.5), 14.0)  # a seam as wide as the motion does not tear
+    follow = _soft((led_cost < free_cost) | core, width)
+    moving = _soft((np.minimum(led_cost, free_cost) < still_cost) | core, width)
+    return np.asarray((free + follow * (led - free)) * moving, np.float32)
+
+
+def _misfit(a: Luma, b: Luma) -> NDArray[np.float32]:
+    return np.asarray(cv2.GaussianBlur(np.minimum(cv2.absdiff(a, b), 40).astype(np.float32), (0, 0), 4), np.float32)
+
+
+def _soft(mask: NDArray[np.bool_], width: float) -> NDArray[np.float32]:
+    return np.asarray(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), width)[..., None], np.float32)
 
 
 def _dis(a: Luma, b: Luma) -> Flow:
@@ -107,8 +119,10 @@ def _dis(a: Luma, b: Luma) -> Flow:
     return np.asarray(finder.calc(a, b, None), np.float32)
 
 
-def _landmark_warp(shape: tuple[int, ...], pa: Points, pb: Points) -> Flow:
-    """[h, w, 2] that takes face points `pa` to `pb`: smooth between them, fading towards the background."""
+def _landmark_warp(shape: tuple[int, ...], pa: Points, pb: Points) -> tuple[Flow, Flow]:
+    """[h, w, 2] that takes face points `pa` to `pb`, smooth between them and fading towards the background, and
+    [h, w, 1] how surely a pixel belongs to the face.
+    """
     h, w = shape[:2]
     marks = list(MARKS)
     p, way = pa[marks].astype(np.float32), (pb - pa)[marks].astype(np.float32)
@@ -126,7 +140,9 @@ def _landmark_warp(shape: tuple[int, ...], pa: Points, pb: Points) -> Flow:
     away = np.linalg.norm((nodes - middle) / (1.0, 1.2), axis=-1) / unit
     hold = np.clip((FADE[1] - away) / (FADE[1] - FADE[0]), 0, 1)[..., None]
     warp = (rigid + local) * (hold * hold * (3 - 2 * hold))
-    return np.asarray(cv2.resize(warp.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
+    face = np.clip((HEAD - away) / 0.3 + 0.5, 0, 1)[..., None]
+    both = cv2.resize(np.concatenate([warp, face], axis=2).astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR)
+    return both[..., :2], both[..., 2:]
 
 
 def _source_of(flow: Flow, share: float) -> Flow:
@@ -148,27 +164,38 @@ def _warp(picture: Any, flow: Flow) -> Any:
 
 def _render(image: Image, flow: Flow) -> Image:
     """`image` seen through a flow of reduced size; what does not move stays exact."""
-    out = image.copy()
     h, w = image.shape[:2]
     rows, columns = (np.flatnonzero((np.abs(flow) > STILL).any(axis=(axis, 2))) for axis in (1, 0))
     if not len(rows):
-        return out
-    up = np.array([w / flow.shape[1], h / flow.shape[0]], np.float32)
-    (y0, y1), (x0, x1) = (
-        (max(0, int((ends[0] - 1) * f) // 2 * 2), min(size, int((ends[-1] + 2) * f) // 2 * 2 + 2))
-        for ends, f, size in ((rows, up[1], h), (columns, up[0], w))
-    )
-    to_small = np.array([[1 / up[0], 0, (x0 + 0.5) / up[0] - 0.5], [0, 1 / up[1], (y0 + 0.5) / up[1] - 0.5]])
-    part = cv2.warpAffine(flow, to_small, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                          borderMode=cv2.BORDER_REPLICATE) * up  # fmt: skip
-    grid = _mesh(h, w)[y0:y1, x0:x1] + part
-    out[y0:y1, x0:x1, 0] = cv2.remap(image[..., 0], grid, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    # colour has half the resolution in nearly all sources: a remap of a quarter of the pixels does
-    half = cv2.resize(image[..., 1:], ((w + 1) // 2, (h + 1) // 2), interpolation=cv2.INTER_AREA)
-    coarse = cv2.resize((grid + 0.5) / 2 - 0.5, ((x1 - x0 + 1) // 2, (y1 - y0 + 1) // 2), interpolation=cv2.INTER_AREA)
-    colour = cv2.remap(half, coarse, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    out[y0:y1, x0:x1, 1:] = cv2.resize(colour, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
-    return out
+        return image
+    up = w / flow.shape[1], h / flow.shape[0]
+    y0, y1 = _even(rows, up[1], h)
+    x0, x1 = _even(columns, up[0], w)
+    planes = [np.ascontiguousarray(image[..., c]) for c in range(3)]
+    grid = _places(flow, up, (x0, y0, x1, y1))
+    planes[0][y0:y1, x0:x1] = cv2.remap(planes[0], grid, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    # colour has half the resolution in nearly all sources: a quarter of the pixels does
+    coarse = cv2.resize(grid, ((x1 - x0 + 1) // 2, (y1 - y0 + 1) // 2), interpolation=cv2.INTER_AREA) * 0.5 - 0.25
+    for plane in planes[1:]:
+        half = cv2.resize(plane, ((w + 1) // 2, (h + 1) // 2), interpolation=cv2.INTER_AREA)
+        moved = cv2.remap(half, coarse, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        plane[y0:y1, x0:x1] = cv2.resize(moved, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.merge(planes), np.uint8)
+
+
+def _even(touched: NDArray[np.int64], up: float, size: int) -> tuple[int, int]:
+    """Full-size range around the touched rows or columns of the reduced picture; its start is even."""
+    return max(0, int((touched[0] - 1) * up) // 2 * 2), min(size, int((touched[-1] + 2) * up) // 2 * 2 + 2)
+
+
+def _places(flow: Flow, up: tuple[float, float], box: tuple[int, int, int, int]) -> Flow:
+    """[y1-y0, x1-x0, 2] where the full-size pixels of a box come from."""
+    x0, y0, x1, y1 = box
+    around = cv2.copyMakeBorder(flow, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    whole = (_mesh(around.shape[0], around.shape[1]) - 0.5 + around) * np.array(up, np.float32) - 0.5
+    shift = np.array([[1 / up[0], 0, (x0 + 0.5) / up[0] + 0.5], [0, 1 / up[1], (y0 + 0.5) / up[1] + 0.5]])
+    return np.asarray(cv2.warpAffine(whole, shift, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP),
+                      np.float32)  # fmt: skip
 
 
 @lru_cache(maxsize=4)
@@ -247,16 +274,16 @@ def plan_join(footage: Footage, track: FaceTrack, left: int, right: int, natural
     return best
 
 
-def join_frame(footage: Footage, track: FaceTrack, left: int, right: int, join: JoinMorph, offset: int) -> Image:
-    """The picture `offset` frames behind the join of source frame `left` to `right`: -before … after-1.
+def join_frames(footage: Footage, track: FaceTrack, left: int, right: int, join: JoinMorph) -> Iterator[Image]:
+    """The pictures of a join of source frame `left` to `right`, from `before` frames before it to `after` behind it.
 
     The left side goes on past its end, the right side leads in; a side without footage holds its last frame.
     """
-    a, b = (min(max(f, 0), footage.frames - 1) for f in (left + 1 + offset, right + offset))
-    w = join.weight(offset)
-    if w <= 0 or w >= 1:
-        return footage.image(a if w <= 0 else b)
-    return morph(footage.image(a), footage.image(b), w, track.at(a), track.at(b))
+    offsets = range(-join.before, join.after)
+    sides = [[min(max(start + o, 0), footage.frames - 1) for o in offsets] for start in (left + 1, right)]
+    held = [footage.image(f) for f in sides[0]]  # one side after the other: no seek to and fro
+    for a, b, image, offset in zip(*sides, held, offsets, strict=True):
+        yield morph(image, footage.image(b), join.weight(offset), track.at(a), track.at(b))
 
 
 class _Sketch:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editalk.audio import Audio
-from editalk.backends.exemplar.hearing import Hearing
+from editalk.backends.exemplar.hearing import SPEECH, SURE, Hearing, Voice
 from editalk.backends.exemplar.shape import MouthSpace, aperture
 
 Floats = NDArray[np.float64]
@@ -21,7 +21,7 @@ EDGE = 0.3  # seconds left out beside what is withheld
 LEADS = np.arange(-0.12, 0.161, 0.02)  # how long after the picture the sound may come
 USUAL_LEAD = 0.05
 QUIET = 26.0  # dB below the speech's level that count as silence
-AMPLITUDE = 0.9  # of the true aperture's SD
+AMPLITUDE = 0.87  # of the true aperture's SD
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ class Predictor:
     kernels: tuple[_Kernel, _Kernel]
     gain: float
     trust: float
-    fit: float
     lead: float
-    heard: tuple[float, float]  # mean and SD of the envelope's root over the source's speech
     slope: Floats  # [k, 3] shape per aperture
     rest: Floats  # [k, 3] the mouth in silence
-    loud: float  # dB, the source's speech
+    voice: Voice
+    spoken: tuple[float, float]  # mean and SD of the aperture in the source's speech
+    fit: float
 
     @classmethod
     def learn(cls, space: MouthSpace, shapes: Floats, times: Floats, sound: Audio, start: float) -> Predictor:
@@ -75,43 +75,54 @@ class Predictor:
         hearing = Hearing(sound, start)
         shapes, times = shapes[:: -(-len(shapes) // ROWS)], times[:: -(-len(times) // ROWS)]
         gape = aperture(shapes)
-        loud = speech_level(hearing.level)
         lead = _lead(hearing, times, gape)
-        heard = _heard(hearing)
         views = hearing.features(times)
         targets = (shapes - space.mean).reshape(len(shapes), -1)
         guess = _withheld(views, targets, times)
         guessed = aperture(space.mean + guess.reshape(shapes.shape)) - gape.mean()
         fit, gain = _correlation(guessed, gape), AMPLITUDE * float(gape.std()) / max(float(guessed.std()), 1e-6)
-        opening = _standard(hearing, times, lead, heard)
+        opening = _standard(hearing, times, lead)
         seconds = len(times) * float(np.median(np.diff(times))) if len(times) > 1 else 0.0
         off = gape - gape.mean()
         slope = (off @ targets / max(float(off @ off), 1e-9)).reshape(shapes.shape[1:])
-        quiet = (hearing.loudness(times) < loud - QUIET) & (hearing.loudness(times, lead) < loud - QUIET)
+        quiet = (hearing.loudness(times) < -QUIET) & (hearing.loudness(times, lead) < -QUIET)
+        awake = hearing.loudness(times, lead) > -SPEECH
+        spoken = gape[awake] if awake.sum() > 10 else gape
         return cls(
             space, (_Kernel.fit(views[0], targets), _Kernel.fit(views[1], targets)),
-            float(np.clip(gain, 1.0, 2.2)), _trust(guessed, opening, gape, seconds), fit, lead, heard, slope,
-            _rest(shapes, gape, quiet), loud,
+            float(np.clip(gain, 1.0, 2.2)), _trust(guessed, opening, gape, seconds), lead, slope,
+            _rest(shapes, gape, quiet), hearing.voice, (float(spoken.mean()), float(spoken.std())), fit,
         )  # fmt: skip
 
     def __call__(self, sound: Audio, start: float, times: Floats) -> Floats:
         """Shapes [n, k, 3] for frames at `times` seconds."""
-        hearing = Hearing(sound, start)
-        shift = float(np.clip(self.loud - speech_level(hearing.level), -20, 20))
-        wide, narrow = hearing.features(times)
-        wide = wide + shift * np.log(10) / 10
-        narrow[:, ::13] += shift * np.log(10) / 10 * np.sqrt(20)
-        learnt = sum(kernel(x) for kernel, x in zip(self.kernels, (wide, narrow), strict=True)) / 2
+        hearing = Hearing(sound, start, self.voice)
+        views = hearing.features(times)
+        learnt = sum(kernel(x) for kernel, x in zip(self.kernels, views, strict=True)) / 2
         learnt = self.gain * np.asarray(learnt).reshape(len(times), *self.space.mean.shape)
-        opening = _standard(hearing, times, self.lead, _heard(hearing)) * AMPLITUDE * self.space.gape[1]
+        opening = _standard(hearing, times, self.lead) * AMPLITUDE * self.space.gape[1]
         direct = opening[:, None, None] * self.slope
         shapes = self.space.mean + self.trust * learnt + (1 - self.trust) * direct
-        return limited(self._rested(shapes, hearing, times, shift), self.space, self.slope)
+        shapes = self._alike(shapes, hearing, times)
+        return limited(self._rested(shapes, hearing, times), self.space, self.slope)
 
-    def _rested(self, shapes: Floats, hearing: Hearing, times: Floats, shift: float) -> Floats:
+    def _alike(self, shapes: Floats, hearing: Hearing, times: Floats) -> Floats:
+        """A strange voice is not predicted boldly: bring the aperture in speech to this speaker's mean and SD."""
+        awake = hearing.loudness(times, self.lead) > -SPEECH
+        sure = awake.sum() / (awake.sum() + SURE / 4)
+        gape = aperture(shapes)
+        if awake.sum() < 10:
+            return shapes
+        mean, spread = float(gape[awake].mean()), max(float(gape[awake].std()), 1e-6)
+        factor = float(np.clip(AMPLITUDE * self.spoken[1] / spread, 1.0, 2.5)) ** sure
+        centre = shapes[awake].mean(0)
+        moved = centre + factor * (shapes - centre)
+        return np.asarray(moved + sure * (self.spoken[0] - mean) * self.slope)
+
+    def _rested(self, shapes: Floats, hearing: Hearing, times: Floats) -> Floats:
         """Where there is silence for a while, the mouth rests."""
         around = np.stack([hearing.loudness(times, self.lead + o) for o in np.arange(-0.1, 0.141, 0.04)]).max(0)
-        awake = ((around + shift - (self.loud - QUIET - 4)) / 8).clip(0, 1)[:, None, None]
+        awake = ((around + QUIET + 4) / 8).clip(0, 1)[:, None, None]
         return np.asarray(awake * shapes + (1 - awake) * self.rest)
 
 
@@ -122,23 +133,12 @@ def limited(shapes: Floats, space: MouthSpace, slope: Floats) -> Floats:
     return np.asarray(shapes + (wanted - gape)[:, None, None] * slope)
 
 
-def speech_level(level: Floats) -> float:
-    """Mean level, dB, of what is within 25 dB of the loudest."""
-    top = float(np.percentile(level, 99)) if len(level) else 0.0
-    spoken = level[level > top - 25]
-    return float(spoken.mean()) if len(spoken) else top
-
-
-def _heard(hearing: Hearing) -> tuple[float, float]:
-    root = np.sqrt(hearing.envelope)
-    spoken = root[hearing.level > speech_level(hearing.level) - 25]
-    if len(spoken) < 10:
-        return 0.0, 1.0
-    return float(spoken.mean()), max(float(spoken.std()), 1e-9)
-
-
-def _standard(hearing: Hearing, times: Floats, lead: float, heard: tuple[float, float]) -> Floats:
-    return ((np.sqrt(hearing.opening(times, lead)) - heard[0]) / heard[1]).clip(-2, 3)
+def _standard(hearing: Hearing, times: Floats, lead: float) -> Floats:
+    """The envelope's root over its own mean and SD in speech."""
+    root = np.sqrt(hearing.envelope[hearing.spoken])
+    if len(root) < 10 or root.std() < 1e-6:
+        return np.zeros(len(times))
+    return np.asarray(((np.sqrt(hearing.opening(times, lead)) - root.mean()) / root.std()).clip(-2, 3))
 
 
 def _lead(hearing: Hearing, times: Floats, gape: Floats) -> float:
@@ -167,8 +167,8 @@ def _trust(guessed: Floats, opening: Floats, gape: Floats, seconds: float) -> fl
     shares = np.linspace(0, 1, 21)
     parts = [x / max(float(x.std()), 1e-9) for x in (guessed, opening - opening.mean())]
     scores = np.array([_correlation(s * parts[0] + (1 - s) * parts[1], gape) for s in shares])
-    usual = float(np.clip(seconds / 12, 0.25, 0.8))
-    certain = seconds / (seconds + 6)
+    usual = float(np.clip((seconds - 1) / 4, 0.3, 1.0))
+    certain = seconds / (seconds + 30)
     return float(certain * shares[scores.argmax()] + (1 - certain) * usual)
 
 

@@ -1,0 +1,147 @@
+"""`hear`: whether a voice says the script or its new words, and whether it says them at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from editalk.asr import recognise
+from editalk.audio import Samples, activity
+from editalk.errors import EditalkError, VoiceError
+from editalk.voice.acoustic import RATE
+from editalk.voice.elsewhere import by_length
+from editalk.voice.ranges import runs_of
+from editalk.voice.reading import Reading, read_tokens, together
+from editalk.voice.types import Voice
+
+SCRIPT, NEW_WORDS = "script", "new-words"
+SHORTEST = 0.05  # seconds of speech
+LISTEN = 30  # seconds of a wrong voice that are recognised for the message
+
+Run = tuple[int, int]
+
+
+def hear(
+    files: Sequence[Samples],
+    script: Sequence[str],
+    new_runs: Sequence[Run],
+    covers: str | None = None,
+    names: Sequence[str] | None = None,
+    language: str = "en",
+) -> Voice:
+    """Find out what voice files say.
+
+    `files`: mono sound [n] at 16 kHz each, in order. `script`: the tokens of the edited text, as displayed; `new_runs`:
+    token ranges [first, end) that are new in it, ascending. `covers`: "script" or "new-words" where the user said
+    which. `names`: of the files, for messages. Raises VoiceError where the files say neither.
+    """
+    names = tuple(names) if names is not None else tuple(f"voice {k + 1}" for k in range(len(files)))
+    if covers not in (None, SCRIPT, NEW_WORDS):
+        raise VoiceError(f"a voice covers “{SCRIPT}” or “{NEW_WORDS}”, not “{covers}”")
+    new_runs = tuple((a, b) for a, b in new_runs if b > a)
+    _check_given(files, script, new_runs, covers, names)
+    if sum(b - a for a, b in new_runs) == len(script) and covers is None and len(files) != len(new_runs):
+        covers = SCRIPT
+    if language.lower().split("-")[0] not in ("en", "english"):
+        return by_length(files, script, new_runs, covers, language)
+    choices = _choices(files, script, new_runs, covers)
+    if not choices:
+        raise VoiceError(_refusal(files, script, new_runs, covers, names, None))
+    best, reading = min(choices, key=lambda c: c[1].wrong)
+    if reading.wrong > 0:
+        raise VoiceError(_refusal(files, script, new_runs, covers, names, (best, reading)))
+    runs = runs_of(files, reading.words, new_runs) if best == NEW_WORDS else ()
+    return Voice(best, reading.words, runs, reading.fit, reading.doubtful, _doubts(reading, script, names))
+
+
+def _check_given(
+    files: Sequence[Samples], script: Sequence[str], new_runs: Sequence[Run], covers: str | None, names: Sequence[str]
+) -> None:
+    if not files:
+        raise VoiceError("no voice file was given")
+    for file, name in zip(files, names, strict=True):
+        if activity(file, RATE).sum() / 100 < SHORTEST and not (len(file) and np.abs(file).max() > 0.003):
+            raise VoiceError(f"{name}: nobody speaks in it")
+    if not script:
+        raise VoiceError("the edited text has no words for a voice to say")
+    if covers == NEW_WORDS and not new_runs:
+        raise VoiceError("the edited text has no new words for a voice to say")
+
+
+def _choices(
+    files: Sequence[Samples], script: Sequence[str], new_runs: Sequence[Run], covers: str | None
+) -> list[tuple[str, Reading]]:
+    """All ways in which the files can be meant."""
+    found: list[tuple[str, Reading | None]] = []
+    if covers != NEW_WORDS:
+        found.append((SCRIPT, read_tokens(files, script, range(len(script)))))
+    if covers != SCRIPT and new_runs:
+        if len(files) == len(new_runs):
+            found.append((NEW_WORDS, _one_each(files, script, new_runs)))
+        if len(files) != len(new_runs):
+            wanted = [k for a, b in new_runs for k in range(a, b)]
+            found.append((NEW_WORDS, read_tokens(files, [script[k] for k in wanted], wanted)))
+    return [(name, reading) for name, reading in found if reading is not None]
+
+
+def _one_each(files: Sequence[Samples], script: Sequence[str], new_runs: Sequence[Run]) -> Reading | None:
+    """Each file as one run; None where one is impossible. The worst of them decides."""
+    readings = []
+    for k, (file, (a, b)) in enumerate(zip(files, new_runs, strict=True)):
+        reading = read_tokens([file], script[a:b], range(a, b), k)
+        if reading is None:
+            return None
+        readings.append(reading)
+    worst = max(readings, key=lambda r: r.wrong)
+    whole = together(readings)
+    if worst.wrong <= 0:
+        return whole
+    return Reading(whole.words, whole.excesses, worst.excess, worst.fit, worst.seconds)
+
+
+def _doubts(reading: Reading, script: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """A sentence for each file with words that it may not say."""
+    said = []
+    for k, name in enumerate(names):
+        words = [f"“{script[w.token]}” at {w.start:.2f} s" for w in reading.words
+                 if w.file == k and w.token in reading.doubtful]  # fmt: skip
+        if words:
+            more = f" and {len(words) - 8} more" if len(words) > 8 else ""
+            said.append(f"{name}: these words of the script were not heard clearly: {', '.join(words[:8])}{more}")
+    return tuple(said)
+
+
+def _refusal(
+    files: Sequence[Samples], script: Sequence[str], new_runs: Sequence[Run], covers: str | None,
+    names: Sequence[str], best: tuple[str, Reading] | None,
+) -> str:  # fmt: skip
+    """What was expected and what is heard instead."""
+    wanted = []
+    if covers != SCRIPT and new_runs:
+        wanted.append("the new words, “" + "” and “".join(_short(script[a:b]) for a, b in new_runs) + "”")
+    if covers != NEW_WORDS:
+        wanted.append(f"the whole script, “{_short(script)}”")
+    lines = [f"{', '.join(names)}: does not say {' nor '.join(wanted)}"]
+    if best is not None:
+        differ = [script[k] for k in best[1].doubtful]
+        if differ:
+            lines.append(f"words that were expected and not heard: {_short(differ)}")
+    heard = "; ".join(filter(None, (_heard(f) for f in files[:4])))
+    if heard:
+        lines.append(f"heard instead, roughly: {heard}")
+    if covers is None:
+        lines.append("if it does, say so with --voice-covers script or --voice-covers new-words and look at the words")
+    return "\n".join(lines)
+
+
+def _short(words: Sequence[str], most: int = 16) -> str:
+    return " ".join(words[:most]) + (" …" if len(words) > most else "")
+
+
+def _heard(file: Samples) -> str:
+    try:
+        transcript = recognise(file[: LISTEN * RATE], RATE)
+    except EditalkError:
+        return ""
+    return _short([w.text for w in transcript.words])

@@ -1,0 +1,141 @@
+"""Voice files read one after the other as a run of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from editalk.asr import align
+from editalk.audio import Samples
+from editalk.voice.acoustic import RATE
+from editalk.voice.types import SpokenWord
+from editalk.voice.wording import DOUBTFUL, Listening, Wording, fitted
+
+GAP = 0.3  # seconds of silence between files
+WHOLE = 40.0  # seconds that are looked at in one piece
+PIECE = 12.0  # seconds of the pieces that a longer sound is checked in
+MOST_PIECES = 12
+
+FIT_WEIGHT = 60.0
+LIMIT, LIMIT_PER_SECOND = -10.0, 20.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How some files say some tokens. `excess`, `fit`: as in `Wording`, means over the `seconds` of speech looked at;
+    `excesses`: each token's own, NaN where it was not looked at.
+    """
+
+    words: tuple[SpokenWord, ...]
+    excesses: tuple[float, ...]
+    excess: float
+    fit: float
+    seconds: float
+
+    @property
+    def wrong(self) -> float:
+        """Over 0 where these words were surely not said. The limit is from measurements: see tests/test_voice.py."""
+        return self.excess - FIT_WEIGHT * self.fit - LIMIT - LIMIT_PER_SECOND / max(0.2, self.seconds)
+
+    @property
+    def doubtful(self) -> tuple[int, ...]:
+        return tuple(w.token for w, e in zip(self.words, self.excesses, strict=True) if e > DOUBTFUL)
+
+
+def read_tokens(files: Sequence[Samples], tokens: Sequence[str], indices: Sequence[int], first: int = 0) -> Reading | None:
+    """The files, the first of which has number `first`, as one reading of tokens whose places in the script are
+    `indices`; None where the sound is too short for them or silent.
+    """
+    sound, starts = _joined(files)
+    if len(sound) <= WHOLE * RATE:
+        heard = Listening(sound)
+        found = fitted(heard, tokens)
+        if found is None:
+            return None
+        places = [(w.start, w.end) for w in found.words]
+        parts = [(found, heard.speech_seconds)]
+        excesses = [w.excess for w in found.words]
+    else:
+        places = [(w.start, w.end) for w in align(tokens, sound).words]
+        parts, excesses = _checked(sound, tokens, places)
+        if not parts:
+            return None
+    seconds = sum(s for _, s in parts)
+    words = tuple(_placed(i, a, b, starts, files, first) for i, (a, b) in zip(indices, places, strict=True))
+    return Reading(
+        words, tuple(excesses), sum(w.excess * s for w, s in parts) / max(seconds, 1e-9),
+        sum(w.fit * s for w, s in parts) / max(seconds, 1e-9), seconds,
+    )  # fmt: skip
+
+
+def together(readings: Sequence[Reading]) -> Reading:
+    """Several readings as one, in order."""
+    seconds = sum(r.seconds for r in readings)
+    mean = [sum(getattr(r, name) * r.seconds for r in readings) / max(seconds, 1e-9) for name in ("excess", "fit")]
+    return Reading(
+        tuple(w for r in readings for w in r.words), tuple(e for r in readings for e in r.excesses), mean[0], mean[1],
+        seconds,
+    )  # fmt: skip
+
+
+def _joined(files: Sequence[Samples]) -> tuple[Samples, list[float]]:
+    """One sound, and the second at which each file begins in it."""
+    gap = np.zeros(round(GAP * RATE), np.float32)
+    parts: list[Samples] = []
+    starts, at = [], 0
+    for k, file in enumerate(files):
+        if k:
+            parts.append(gap)
+            at += len(gap)
+        starts.append(at / RATE)
+        parts.append(file)
+        at += len(file)
+    return (np.concatenate(parts) if parts else gap[:0]), starts
+
+
+def _placed(
+    token: int, start: float, end: float, starts: Sequence[float], files: Sequence[Samples], first: int
+) -> SpokenWord:
+    file = max(k for k, s in enumerate(starts) if k == 0 or s <= (start + end) / 2)
+    length = len(files[file]) / RATE
+    a, b = (float(np.clip(t - starts[file], 0, length)) for t in (start, end))
+    return SpokenWord(token, first + file, a, b)
+
+
+def _checked(
+    sound: Samples, tokens: Sequence[str], places: Sequence[tuple[float, float]]
+) -> tuple[list[tuple[Wording, float]], list[float]]:
+    """Pieces of a long sound against their own words: what was found, and each token's excess (NaN: not looked at)."""
+    pieces = _pieces(places)
+    step = max(1, -(-len(pieces) // MOST_PIECES))
+    found: list[tuple[Wording, float]] = []
+    excesses = [float("nan")] * len(tokens)
+    for a, b in pieces[::step]:
+        start = places[a - 1][1] if a else 0.0
+        end = places[b][0] if b < len(places) else len(sound) / RATE
+        start, end = max(start, places[a][0] - 0.3), min(end, places[b - 1][1] + 0.3)
+        heard = Listening(sound[round(start * RATE) : round(end * RATE)])
+        wording = fitted(heard, tokens[a:b])
+        if wording is None:
+            wording = Wording((), 1e3, 100.0, 0.0)
+        else:
+            excesses[a:b] = [w.excess for w in wording.words]
+        found.append((wording, max(heard.speech_seconds, 0.1)))
+    return found, excesses
+
+
+def _pieces(places: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
+    """Runs of tokens of about `PIECE` seconds, cut at the longest pause of their last third."""
+    pieces, at = [], 0
+    while at < len(places):
+        end = at + 1
+        while end < len(places) and places[end][1] - places[at][0] < PIECE:
+            end += 1
+        if end < len(places):
+            choice = range(max(at + 1, at + (end - at) * 2 // 3), end + 1)
+            end = max(choice, key=lambda k: places[k][0] - places[k - 1][1])
+        pieces.append((at, end))
+        at = end
+    return pieces
