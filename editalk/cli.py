@@ -343,12 +343,11 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        app(args=arguments, prog_name="editalk", standalone_mode=False)
+        code = app(args=arguments, prog_name="editalk", standalone_mode=False)
     except EditalkError as error:
         return _fail(error, error.exit_code, arguments)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
     except (typer.Exit, SystemExit) as done:
         return int(getattr(done, "exit_code", getattr(done, "code", 0)) or 0)
     except MemoryError as error:
@@ -359,7 +358,9 @@ def main(argv: list[str] | None = None) -> int:
             print(f"editalk: {shown()}", file=sys.stderr)
             return 2
         return _fail(error, 1, arguments, f"unexpected {type(error).__name__}: {error} (-v shows where)")
-    return 0
+    if code == 130:
+        print("interrupted", file=sys.stderr)
+    return code if isinstance(code, int) else 0
 
 
 def _terminated(number: int, frame: object) -> None:

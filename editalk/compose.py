@@ -47,9 +47,12 @@ def _reduced(mask: NDArray[np.uint8], h: int, w: int) -> NDArray[np.uint8]:
 
 
 class StripWriter:
-    """A window's new pictures on disk, lossless (FFV1): what was rendered is not rendered again."""
+    """A window's new pictures on disk, lossless (FFV1): what was rendered is not rendered again. Without any picture the
+    file is empty.
+    """
 
     def __init__(self, path: Path, like: VideoInfo, pix_fmt: str) -> None:
+        self._path, self._count = path, 0
         self._box = av.open(str(path), "w", format="matroska")
         stream = self._box.add_stream("ffv1", rate=_CLOCK)
         assert isinstance(stream, VideoStream)
@@ -60,16 +63,22 @@ class StripWriter:
 
     def write(self, number: int, frame: VideoFrame) -> None:
         """`number`: the frame's place in the window, ascending."""
+        self._count += 1
         frame.pts, frame.time_base = number, Fraction(1, _CLOCK)
         self._box.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        self._box.mux(self._stream.encode(None))
+        if self._count:
+            self._box.mux(self._stream.encode(None))
         self._box.close()
+        if not self._count:
+            self._path.write_bytes(b"")
 
 
 def read_strip(path: Path) -> Iterator[tuple[int, VideoFrame]]:
     """(place in the window, picture) of what a StripWriter wrote."""
+    if not path.stat().st_size:
+        return
     try:
         with av.open(str(path)) as box:
             for frame in box.decode(box.streams.video[0]):

@@ -18,7 +18,7 @@ UPPER_FACE = (10, 67, 297, 109, 338, 151, 9, 8, 168, 6, 197, 195, 33, 133, 362, 
 """Points of the 478-point face mesh that speech does not move."""
 EYES = ((33, 133), (263, 362))
 THUMB_WIDTH = 32
-QUIET_DB = 30.0  # sound this far above the floor costs the whole weight of `rms`
+QUIET_DB = 30.0  # decibels above the floor that cost the whole weight of `rms`
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class CutEvidence:
 
 @dataclass(frozen=True)
 class CutWeights:
-    """What each fault costs. `pose` is per inter-ocular distance, `thumb` and `turn` per natural frame step, the others
-    for the worst case; `deviation` for a cut at the edge of its range.
+    """What each fault costs. `rms` is per QUIET_DB above the floor, `motion` per twice the usual motion, `level` per
+    12 dB, `pose` per inter-ocular distance, `turn` and `thumb` per usual step; `deviation` at the edge of the range.
     """
 
     speech: float = 1.0
     rms: float = 1.5
     level: float = 0.3
-    motion: float = 0.4
+    motion: float = 0.6
     pose: float = 6.0
     turn: float = 0.25
     thumb: float = 0.25
@@ -168,7 +168,8 @@ def thumbnail(luma: NDArray[np.uint8], width: int = THUMB_WIDTH) -> NDArray[np.f
     h, w = luma.shape
     width = min(width, w)
     height = max(1, round(h * width / w))
-    rows, columns = (np.linspace(0, size, count, endpoint=False).astype(int) for size, count in ((h, height), (w, width)))
+    rows = np.linspace(0, h, height, endpoint=False).astype(int)
+    columns = np.linspace(0, w, width, endpoint=False).astype(int)
     sums = np.add.reduceat(np.add.reduceat(luma, rows, axis=0, dtype=np.int64), columns, axis=1)
     area = np.diff([*rows, h])[:, None] * np.diff([*columns, w])[None]
     return np.asarray((sums / area).ravel(), np.float32)
@@ -211,9 +212,9 @@ def squared_gaps(a: Reals, b: Reals) -> Floats:
 def _single(evidence: CutEvidence, rows: NDArray[np.int64], w: CutWeights) -> Floats:
     """[n] what a cut before each row costs on its own side."""
     floor = np.percentile(evidence.rms_db, 5)
-    loud = np.clip((evidence.rms_db[rows] - floor) / QUIET_DB, 0, 1.5)
+    loud = np.clip((evidence.rms_db[rows] - floor) / QUIET_DB, -1, 1.5)
     usual = float(np.median(evidence.motion)) + 1e-6
-    moving = np.clip(evidence.motion[rows] / usual - 1, 0, 3) / 3
+    moving = np.minimum(evidence.motion[rows] / usual, 3) / 2
     return np.asarray(w.speech * evidence.speech[rows] + w.rms * loud + w.motion * moving, np.float64)
 
 

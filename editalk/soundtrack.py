@@ -186,7 +186,7 @@ class _Track:
         if outside is None:
             return said + tone
         # the file has ended: on into the room tone
-        return said * np.sqrt(1 - outside) + (tone if clean else tone * np.sqrt(outside))
+        return np.asarray(said * np.sqrt(1 - outside) + (tone if clean else tone * np.sqrt(outside)), np.float32)
 
     def _outside(self, piece: SoundPiece, reader: SoundReader, low: int, high: int) -> Samples | None:
         """[n, 1] 0 inside a voice file, 1 beyond its ends, a ramp within them; None where all is inside."""

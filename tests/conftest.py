@@ -41,6 +41,7 @@ class ClipSpec:
 
 SPECS = {
     "25": ClipSpec(metadata=(("title", "A talk"), ("timecode", "01:00:00:00")), colour=(1, 1, 1, 1)),
+    "long": ClipSpec(frames=200),
     "film": ClipSpec(rate=Fraction(24000, 1001), frames=48),
     "ntsc": ClipSpec(rate=Fraction(30000, 1001), frames=60, suffix=".mov", audio="pcm_s16le"),
     "ntsc_mkv": ClipSpec(rate=Fraction(30000, 1001), frames=60, suffix=".mkv", audio="flac", layout="mono"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from editalk.asr.align import align
+from editalk.asr.openai_whisper import whisper_available
 from editalk.asr.recognise import recognise
 from editalk.asr.types import AlignedWord, Alignment, Phone
 
-__all__ = ["AlignedWord", "Alignment", "Phone", "align", "recognise"]
+__all__ = ["AlignedWord", "Alignment", "Phone", "align", "recognise", "whisper_available"]

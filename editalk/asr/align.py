@@ -18,6 +18,7 @@ from editalk.spoken import spoken_variants
 CHUNK = 24.0  # seconds aligned at a time
 FASTEST = 6.0  # words a second that nobody speaks for long
 SILENT = 9.0  # dB that the loudest of a silent chunk is over its quietest
+AUDIBLE = 6.0  # dB over the quietest of the sound that the loud part of a word is at least
 HALF_FIT, FIT_SCALE = -3.2, 0.8  # of right and wrong words; measured on sentences against their own and other scripts
 KEPT_PAUSE = 0.12  # seconds between words where a chunk is trusted to have found its place
 
@@ -39,11 +40,11 @@ def align(words: Sequence[str], audio: Audio | Samples, rate: int = RATE) -> Ali
     heard = {i: share for i, share in zip(spoken, found, strict=True) if share}
     spans = dict(zip(heard, refine([_span(share) for share in heard.values()], levels, seconds), strict=True))
     placed = _placed(len(words), spans, set(spoken), seconds)
-    chances = {i: _probability(share) for i, share in heard.items()}
-    return Alignment(
-        tuple(AlignedWord(w, s.start, s.end, chances.get(i, 0.0), s.phones) for i, (w, s) in enumerate(zip(words, placed, strict=True))),
-        seconds,
-    )
+    chances = [0.0 if choices else 1.0 for choices in variants]  # what is not spoken cannot be missed
+    for i, share in heard.items():
+        chances[i] = _probability(share) if _audible(spans[i], levels) else 0.0
+    made = (AlignedWord(w, s.start, s.end, p, s.phones) for w, s, p in zip(words, placed, chances, strict=True))
+    return Alignment(tuple(made), seconds)
 
 
 def _found(script: Sequence[Choices], samples: Samples, levels: Levels) -> Found:
@@ -53,7 +54,7 @@ def _found(script: Sequence[Choices], samples: Samples, levels: Levels) -> Found
     while len(found) < len(script) and seconds - start >= LEAST_SECONDS:
         rest = script[len(found) :]
         whole = seconds - start <= 1.4 * CHUNK
-        end = seconds if whole else _quietest(levels, start + 0.7 * CHUNK, start + CHUNK)
+        end = seconds if whole else quietest(levels, start + 0.7 * CHUNK, start + CHUNK)
         if not whole and _silent(levels, start, end):
             start = end
             continue
@@ -101,7 +102,7 @@ def _trusted(heard: Found, end: float) -> tuple[int, float]:
     return (keep, words[keep][0]) if keep < len(words) else (len(words), end)
 
 
-def _quietest(levels: Levels, low: float, high: float) -> float:
+def quietest(levels: Levels, low: float, high: float) -> float:
     """The middle of the quietest 150 ms between two times."""
     first, size = index(low, levels), round(0.15 / STEP)
     total = levels[first : index(high, levels) + 1].sum(axis=1)
@@ -114,6 +115,11 @@ def _quietest(levels: Levels, low: float, high: float) -> float:
 def _silent(levels: Levels, start: float, end: float) -> bool:
     part = levels[index(start, levels) : index(end, levels) + 1]
     return bool((np.percentile(part, 98, axis=0) - np.percentile(levels, 5, axis=0)).max() < SILENT)
+
+
+def _audible(span: Span, levels: Levels) -> bool:
+    part = levels[index(span.start, levels) : index(span.end, levels) + 1]
+    return bool((np.percentile(part, 90, axis=0) - np.percentile(levels, 2, axis=0)).max() >= AUDIBLE)
 
 
 def _span(share: Sequence[Heard]) -> Span:

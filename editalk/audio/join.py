@@ -53,7 +53,7 @@ def join_offset(read: Callable[[int, int], Audio], a: int, b: int, reach: int) -
     window = np.ones(2 * near)
     energy = _sliding(left**2 + right**2, window)
     apart = _sliding((left - right) ** 2, window)
-    step = np.abs(left[near:-near] - right[near - 1 : -near - 1])  # last sample kept on the left to the first on the right
+    step = np.abs(left[near - 1 : -near - 1] - right[near:-near])  # the last sample kept to the first that follows it
     floor = 1e-9 + 1e-4 * float(energy.max())
     away = np.arange(-reach, reach + 1) / max(1, reach)
     level = 10 * np.log10((energy + floor) / floor)

@@ -29,7 +29,7 @@ def resample(audio: Audio, rate: int) -> Audio:
 def stretch(audio: Audio, samples: int) -> Audio:
     """The same speech in exactly `samples` samples without a change of pitch (WSOLA).
 
-    Good for 0.5 to 2 times the length. The first and the last 15 ms are the sound's own, so that what lies before and
+    Good for 0.5 to 2 times the length. It begins and ends with the sound's own samples, so that what lies before and
     behind it goes on without a break.
     """
     given = audio.samples
@@ -52,13 +52,18 @@ def stretch(audio: Audio, samples: int) -> Audio:
             shape[half:] = 1
         out[to : to + grain] += shape * given[start : start + grain]
         weight[to : to + grain] += shape
-    return Audio(out / weight, audio.rate)
+    out /= weight
+    if len(starts) > 1:  # where one grain alone sounds nothing is rounded
+        out[: starts[1]] = given[: starts[1]]
+        alone = samples - int(starts[-2]) - grain
+        out[samples - alone :] = given[len(given) - alone :]
+    return Audio(out, audio.rate)
 
 
 def _places(samples: int, grain: int) -> NDArray[np.int64]:
     """Where grains begin in the result: the first at its start, the last at its end, half a grain apart or less."""
     count = max(1, -(-(samples - grain) // (grain // 2)) + 1)
-    return np.round(np.linspace(0, samples - grain, count)).astype(np.int64)
+    return np.asarray(np.round(np.linspace(0, samples - grain, count)), np.int64)
 
 
 def _grains(given: Samples, starts: NDArray[np.int64], samples: int, grain: int, search: int) -> list[int]:

@@ -90,7 +90,7 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
         _check_regions(edit, script, backend, reporter)
         with clock.stage("voice"):
             decoded = open_voices(edit.voices, source, stack)
-            voices = listen(decoded, script, edit.covers, transcript.language, reporter)
+            voices = listen(decoded, script, edit.covers, edit.language or transcript.language, reporter)
         with clock.stage("plan"):
             plan = plan_edit(source, transcript, script, voices, analysis, backend.grid_step, reporter)
         yield Prepared(source, transcript, plan, voices.sounds, analysis)

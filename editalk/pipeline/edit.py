@@ -38,6 +38,8 @@ def read_script(path: Path, transcript: Transcript) -> Script:
     except MarkupError as error:
         raise MarkupError(error.message, error.line, error.column, str(path)) from error
     tokens = spoken_tokens(edited)
+    if not tokens:
+        raise ReadError(f"{path}: no words are left; an edit keeps or says at least one")
     said = tuple(  # an event that is new to the transcript ("[laughs]") is shown, never spoken
         e for e in edits if e.tag is not Tag.INSERT or not all(t.event for t in tokens[e.target_start : e.target_end])
     )

@@ -15,11 +15,9 @@ from editalk.transcript.writing import (
     get_writer,
     paragraphs,
     to_json,
-    write_transcript,
 )
 
 __all__ = [
     "FORMATS", "Cue", "JsonWriter", "Segment", "SrtWriter", "TextWriter", "Transcript", "VttWriter", "Word", "Writer",
     "cues", "get_writer", "paragraphs", "parse_transcript", "read_transcript", "to_json",
-    "write_transcript",
 ]  # fmt: skip

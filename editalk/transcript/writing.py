@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
-from pathlib import Path
+from fractions import Fraction
 from typing import ClassVar, Protocol
 
-from editalk.errors import OutputError, UsageError
+from editalk.errors import UsageError
 from editalk.timebase import nearest
 from editalk.transcript.cues import cues
 from editalk.transcript.types import Segment, Transcript, Word, ends_sentence
@@ -111,19 +110,6 @@ def get_writer(name: str) -> Writer:
     return FORMATS[name]()
 
 
-def write_transcript(transcript: Transcript, path: Path, writer: Writer, overwrite: bool = False) -> None:
-    """Write a file whole or not at all."""
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already; -y overwrites it")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(writer.write(transcript), encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
 def paragraphs(transcript: Transcript) -> list[tuple[tuple[Word, ...], str | None]]:
     """Words by paragraph with their speaker: a new one with each speaker and after each pause that ends a thought."""
     unstopped = not any(ends_sentence(word.text) for word in transcript.words)
@@ -165,8 +151,6 @@ def _word(word: Word) -> dict[str, object]:
 
 
 def _clock(seconds: float, point: str) -> str:
-    from fractions import Fraction
-
     whole, milli = divmod(nearest(Fraction(seconds) * 1000), 1000)
     return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{point}{milli:03}"
 

@@ -72,7 +72,8 @@ def phone_model() -> PhoneModel:
     names = data[at:].split(b"\0", phones)[:phones]
     at += sum(len(n) + 1 for n in names)
     at += -at % 4 + 8 * tree
-    table = np.frombuffer(data, np.dtype([("row", "<i4"), ("tmat", "<i4"), ("place", "u1"), ("of", "u1", 3)]), entries, at)
+    entry = np.dtype([("row", "<i4"), ("matrix", "<i4"), ("place", "u1"), ("of", "u1", 3)])
+    table = np.frombuffer(data, entry, entries, at)
     senones = np.frombuffer(data, "<u2", sequences * states, at + 12 * entries + 4).reshape(sequences, states)
     triphones = {
         (phone, left, right, place): row
@@ -175,7 +176,7 @@ def align_phones(costs: Costs, words: Sequence[Phones]) -> Way | None:
 
 
 def _forward(local: Costs, skips: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Viterbi over a chain whose pauses (three states from each of `skips`) may be left out: (steps back, end costs)."""
+    """Viterbi over a chain whose pauses, three states from each of `skips`, may be left out: (steps back, costs)."""
     frames, size = local.shape
     back = np.zeros(local.shape, np.uint8)
     total = np.full(size, np.inf, np.float32)

@@ -141,7 +141,7 @@ def _short(words: Sequence[str], most: int = 16) -> str:
 
 def _heard(file: Samples) -> str:
     try:
-        transcript = recognise(file[: LISTEN * RATE], RATE)
+        transcript = recognise(file[: LISTEN * RATE])
     except EditalkError:
         return ""
     return _short([w.text for w in transcript.words])

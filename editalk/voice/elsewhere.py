@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from editalk.audio import Samples, activity
 from editalk.errors import VoiceError
@@ -17,8 +18,9 @@ LEAST, MOST = 0.25, 4.0  # times the expected length that are still believed
 
 
 def by_length(
-    files: Sequence[Samples], script: Sequence[str], new_runs: Sequence[tuple[int, int]], covers: str | None, language: str
-) -> Voice:
+    files: Sequence[Samples], script: Sequence[str], new_runs: Sequence[tuple[int, int]], covers: str | None,
+    language: str,
+) -> Voice:  # fmt: skip
     """What files may say, judged by how long they speak; words are placed in proportion to their letters.
 
     Raises VoiceError where they speak far too long or far too short for either.
@@ -48,13 +50,15 @@ def _letters(token: str) -> int:
     return max(1, sum(c.isalnum() for c in token))
 
 
-def _frames(file: Samples) -> np.ndarray:
+def _frames(file: Samples) -> NDArray[np.int64]:
     """The frames of a file in which somebody speaks; all of them where that cannot be told."""
     heard = np.flatnonzero(activity(file, RATE))
     return heard if len(heard) else np.arange(max(1, len(file) * FRAMES // RATE))
 
 
-def _spread(spoken: Sequence[np.ndarray], script: Sequence[str], tokens: Sequence[int], first: int) -> list[SpokenWord]:
+def _spread(
+    spoken: Sequence[NDArray[np.int64]], script: Sequence[str], tokens: Sequence[int], first: int
+) -> list[SpokenWord]:
     """Tokens over the frames of speech of some files, by their letters; a token does not cross from file to file."""
     frames = [(first + k, int(f)) for k, file in enumerate(spoken) for f in file]
     weights = np.cumsum([0, *(_letters(script[k]) for k in tokens)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from editalk.audio import Samples, rms_db
 from editalk.voice.acoustic import RATE
@@ -39,14 +40,14 @@ def runs_of(
     return tuple(made)
 
 
-def _border(level: np.ndarray, end: float, start: float) -> float:
+def _border(level: NDArray[np.float64], end: float, start: float) -> float:
     """The quietest moment between two runs, seconds."""
     a, b = int(end / BLOCK), max(int(end / BLOCK) + 1, int(np.ceil(start / BLOCK)))
     part = level[a:b]
     return (a + int(part.argmin()) + 0.5) * BLOCK if len(part) else (end + start) / 2
 
 
-def _speech(level: np.ndarray, start: float, stop: float, low: float, high: float) -> tuple[float, float]:
+def _speech(level: NDArray[np.float64], start: float, stop: float, low: float, high: float) -> tuple[float, float]:
     """Where the speech around [start, stop) begins and ends by its energy, within [low, high], seconds."""
     a = int(np.ceil(max(low, start - BEYOND) / BLOCK))
     b = min(len(level), int(np.ceil(min(high, stop + BEYOND) / BLOCK)))

@@ -19,7 +19,7 @@ PIECE = 12.0  # seconds of the pieces that a longer sound is checked in
 MOST_PIECES = 12
 
 FIT_WEIGHT = 60.0
-LIMIT, LIMIT_PER_SECOND = -10.0, 20.0
+LIMIT, LIMIT_PER_SECOND, LEAST_LIMIT = -22.0, 26.0, -8.0
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,17 @@ class Reading:
     @property
     def wrong(self) -> float:
         """Over 0 where these words were surely not said. The limit is from measurements: see tests/test_voice.py."""
-        return self.excess - FIT_WEIGHT * self.fit - LIMIT - LIMIT_PER_SECOND / max(0.2, self.seconds)
+        limit = max(LEAST_LIMIT, LIMIT + LIMIT_PER_SECOND / max(0.2, self.seconds))
+        return self.excess - FIT_WEIGHT * self.fit - limit
 
     @property
     def doubtful(self) -> tuple[int, ...]:
         return tuple(w.token for w, e in zip(self.words, self.excesses, strict=True) if e > DOUBTFUL)
 
 
-def read_tokens(files: Sequence[Samples], tokens: Sequence[str], indices: Sequence[int], first: int = 0) -> Reading | None:
+def read_tokens(
+    files: Sequence[Samples], tokens: Sequence[str], indices: Sequence[int], first: int = 0
+) -> Reading | None:
     """The files, the first of which has number `first`, as one reading of tokens whose places in the script are
     `indices`; None where the sound is too short for them or silent.
     """

@@ -35,11 +35,12 @@ class Exemplar:
         """New pictures for the frames of the window that do not show a source frame as it is."""
         span, footage = given.window.span, Held(given.footage)
         shots = base_shots(given, footage)
+        kept = {f for p in given.window.pieces if p.source is not None and not p.resampled for f in range(p.start, p.end)}
         faces = _faces(given.track, shots)
         lips = _lips(given, faces)
         limit, before = step_limit(given.natural_steps), None
         for i, shot in enumerate(shots):
-            own = _own(shot)
+            own = _own(shot) if span.start + i in kept else None
             if own is None:
                 footage.hold(f for s in shots[i : i + LONGEST] for f in _needs(s))
             elif lips is None or not lips.path.drawn[i]:
@@ -52,8 +53,8 @@ class Exemplar:
                 before = base
                 continue
             image, mask = drawn
-            if before is None and i > 0 and (last := _own(shots[i - 1])) is not None:
-                before = footage.image(last)
+            if before is None and i > 0:
+                before = picture(footage, given.track, shots[i - 1])
             if before is not None:
                 image = steadied(before, image, mask, faces[i], limit)
             yield Rendered(span.start + i, image, None if own is None else mask, own)

@@ -99,6 +99,8 @@ def base_footage(known: FootageMap, a: int | None, b: int | None, n: int, rate: 
         raise ValueError("no footage to choose from")
     if a is not None and b is not None and TURN_STEPS[0] * n <= b - a - 1 <= TURN_STEPS[1] * n:
         return resample(a + 1, b - a - 1, n)
+    if a is None and b is None:
+        return take_path(known, n, rate)
     if n == 1:
         return (_single(known, a, b),)
     known = _nearby(known, a, b)
@@ -207,12 +209,9 @@ def _search(known: FootageMap, a: int | None, b: int | None, n: int, rate: float
 
 def _beside(known: FootageMap, a: int | None, b: int | None, n: int) -> Costs:
     """[m] 1 for frames that are seen as kept footage right beside the piece, 0 from its own length away."""
-    near = np.zeros(len(known))
-    if a is not None:
-        near = np.maximum(near, np.where(known.frames <= a, 1 - (a - known.frames) / n, 0))
-    if b is not None:
-        near = np.maximum(near, np.where(known.frames >= b, 1 - (known.frames - b) / n, 0))
-    return np.asarray(np.clip(near, 0, 1), np.float64)
+    left = np.where(known.frames <= a, 1 - (a - known.frames) / n, 0) if a is not None else 0.0
+    right = np.where(known.frames >= b, 1 - (known.frames - b) / n, 0) if b is not None else 0.0
+    return np.clip(np.maximum(left, right) + np.zeros(len(known)), 0, 1)
 
 
 class _Problem:
@@ -343,7 +342,8 @@ def _distance(known: FootageMap, last: int, start: int) -> float:
     following = np.array([last + 1 if known.goes_on[last] else last])
     for gap, values in ((pose_gaps, known.pose), (_thumb_gaps, known.thumb)):
         own = np.array([gap(values[i : i + 1], values[i + 1 : i + 2])[0, 0] for i in rows])
-        worst = max(worst, float(gap(values[following], values[[start]])[0, 0]) / (float(np.percentile(own, 99)) + 1e-3))
+        usual = float(np.percentile(own, 99)) + 1e-3
+        worst = max(worst, float(gap(values[following], values[[start]])[0, 0]) / usual)
     return worst
 
 
@@ -360,8 +360,8 @@ def picture(footage: Footage, track: FaceTrack, shot: Shot) -> Image:
         return _at(footage, track, shot.frame)
     if shot.weight >= 1:
         return _at(footage, track, shot.other)
-    sides = [(_at(footage, track, p), points_at(track, p)) for p in (shot.frame, shot.other)]
-    return morph(sides[0][0], sides[1][0], shot.weight, sides[0][1], sides[1][1])
+    left, right = (_at(footage, track, p) for p in (shot.frame, shot.other))
+    return morph(left, right, shot.weight, points_at(track, shot.frame), points_at(track, shot.other))
 
 
 def points(track: FaceTrack, shot: Shot) -> Points | None:

@@ -18,6 +18,8 @@ CEPSTRA = 13
 LEAD = 0.05  # seconds that the middle of what is heard lies after the picture
 FLOOR = 1e-12  # power: digital silence
 SPEECH = 25.0  # dB below the loudest that are still speech
+SILENT = -50.0  # dB below which a source says nothing
+HUSHED = 35.0  # dB below the source's speech at which another sound says nothing
 ROOM = 45.0  # dB below the speech's level at which rooms are taken to be alike
 SURE = 200  # feature frames of speech that tell half of what a voice sounds like
 
@@ -36,10 +38,11 @@ def _filters(rate: int, size: int) -> Floats:
 
 @dataclass(frozen=True)
 class Voice:
-    """What speech sounds like in a recording: mean and SD of the log-mel bands [bands]."""
+    """What speech sounds like in a recording: mean and SD of the log-mel bands [bands], its level in dB."""
 
     mean: Floats
     spread: Floats
+    level: float
 
 
 class Hearing:
@@ -56,12 +59,13 @@ class Hearing:
         power = _spectrum(wave, sound.rate)
         size = 2 * (power.shape[1] - 1)
         level = 10 * np.log10(gaussian_filter1d(power.sum(1), 1.5) + FLOOR)
-        spoken = level > float(np.percentile(level, 99)) - SPEECH
-        loud = float(level[spoken].mean())
+        spoken = level > max(float(np.percentile(level, 99)) - SPEECH, like.level - HUSHED if like else SILENT)
+        loud = float(level[spoken].mean()) if spoken.any() else (like.level if like else 0.0)
         bands = power @ _filters(sound.rate, size).T / 10 ** (loud / 10)
         mel = np.log(bands + 10 ** (-ROOM / 10))
-        self.voice = Voice(mel[spoken].mean(0), mel[spoken].std(0) + 1e-3)
-        if like is not None:
+        heard = mel[spoken] if spoken.any() else mel
+        self.voice = Voice(heard.mean(0), heard.std(0) + 1e-3, loud)
+        if like is not None and spoken.any():
             mel = _fitted(mel, self.voice, like, int(spoken.sum()))
         self.spoken, self.level = spoken, level - loud
         self.mel = gaussian_filter1d(mel, 1.0, axis=0)

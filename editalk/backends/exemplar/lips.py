@@ -117,8 +117,9 @@ class LipRenderer:
         if i >= self._until:
             self._load(i)
         crop = self._held[int(self._rows[i])]
-        weight = float(self.path.weights[i])
-        return paste(base, self.path.points[i], self.path.wanted[i], crop, min(1.0, weight))
+        if not crop.image.size:
+            return None
+        return paste(base, self.path.points[i], self.path.wanted[i], crop, min(1.0, float(self.path.weights[i])))
 
     def _load(self, first: int) -> None:
         """Decode the exemplars from frame `first` on, as many as fit."""
@@ -143,7 +144,9 @@ class LipRenderer:
     def _replace_blurred(self, first: int) -> None:
         sharp = {row: sharpness(crop) for row, crop in self._held.items()}
         limit = SHARP * float(np.median(list(sharp.values())))
-        good = np.array([row for row, value in sharp.items() if value >= limit])
+        good = np.array([row for row, value in sharp.items() if value >= max(limit, 0.0)])
+        if not len(good):
+            return
         for i in range(first, self._until):
             row = int(self._rows[i])
             if sharp.get(row, limit) < limit:
@@ -152,7 +155,9 @@ class LipRenderer:
 
 
 def sharpness(crop: Crop) -> float:
-    """Variance of the lower face's Laplacian."""
+    """Variance of the lower face's Laplacian; negative where the picture does not show it."""
     import cv2
 
+    if not crop.image.size:
+        return -1.0
     return float(cv2.Laplacian(crop.image[..., 0], cv2.CV_32F).var())

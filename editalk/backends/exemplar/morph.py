@@ -28,6 +28,7 @@ CONTRAST = 10.0  # luma difference of the two warped sides that counts as anothe
 HEAD = 1.15  # inter-ocular distances from the face's middle that surely belong to it
 RESIDUAL = 0.12  # inter-ocular distances that free motion may add to the landmarks' on the face
 STILL = 0.03  # pixels of the reduced picture: less motion is none
+NO_MAP = np.empty(0, np.float32)  # what cv2 calls an empty matrix
 MARKS = tuple(range(0, 468, 6)) + (13, 14, 61, 291, 33, 133, 263, 362, 159, 145, 386, 374, 152)
 
 
@@ -48,6 +49,14 @@ class Motion:
 
     def to_right(self, w: float) -> Flow:
         return _source_of(self._flow(1, 0), 1 - w)
+
+    def face(self, w: float) -> NDArray[np.float32]:
+        """[h, w] where the face is in the picture at share `w`: its landmarks fit onto each other."""
+        mask = np.zeros(self.lumas[0].shape, np.float32)
+        if self._points is not None:
+            middle = (1 - w) * self._points[0] + w * self._points[1]
+            cv2.fillConvexPoly(mask, cv2.convexHull(middle.astype(np.int32)), (1.0,))
+        return np.asarray(cv2.GaussianBlur(mask, (0, 0), 3), np.float32)
 
     def _flow(self, a: int, b: int) -> Flow:
         pa, pb = (None, None) if self._points is None else (self._points[a], self._points[b])
@@ -77,7 +86,7 @@ def morph(left: Image, right: Image, w: float, left_points: Points | None = None
     if w > SWITCH[1]:
         return _render(right, motion.to_right(w))
     to_left, to_right = motion.to_left(w), motion.to_right(w)
-    share = _right_share(_warp(motion.lumas[0], to_left), _warp(motion.lumas[1], to_right), w)
+    share = _right_share(_warp(motion.lumas[0], to_left), _warp(motion.lumas[1], to_right), motion.face(w), w)
     a, b = _render(left, to_left), _render(right, to_right)
     weight = cv2.resize(share, (left.shape[1], left.shape[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.blendLinear(a, b, 1 - weight, weight), np.uint8)
@@ -115,8 +124,8 @@ def _soft(mask: NDArray[np.bool_], width: float) -> NDArray[np.float32]:
 
 
 def _dis(a: Luma, b: Luma) -> Flow:
-    finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    return np.asarray(finder.calc(a, b, None), np.float32)
+    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    return np.asarray(finder.calc(a, b, NO_MAP), np.float32)
 
 
 def _landmark_warp(shape: tuple[int, ...], pa: Points, pb: Points) -> tuple[Flow, Flow]:
@@ -159,7 +168,7 @@ def _source_of(flow: Flow, share: float) -> Flow:
 def _warp(picture: Any, flow: Flow) -> Any:
     """`picture` seen through `flow` of its own size."""
     h, w = picture.shape[:2]
-    return cv2.remap(picture, _mesh(h, w) + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(picture, _mesh(h, w) + flow, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _render(image: Image, flow: Flow) -> Image:
@@ -173,12 +182,12 @@ def _render(image: Image, flow: Flow) -> Image:
     x0, x1 = _even(columns, up[0], w)
     planes = [np.ascontiguousarray(image[..., c]) for c in range(3)]
     grid = _places(flow, up, (x0, y0, x1, y1))
-    planes[0][y0:y1, x0:x1] = cv2.remap(planes[0], grid, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    planes[0][y0:y1, x0:x1] = cv2.remap(planes[0], grid, NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     # colour has half the resolution in nearly all sources: a quarter of the pixels does
     coarse = cv2.resize(grid, ((x1 - x0 + 1) // 2, (y1 - y0 + 1) // 2), interpolation=cv2.INTER_AREA) * 0.5 - 0.25
     for plane in planes[1:]:
         half = cv2.resize(plane, ((w + 1) // 2, (h + 1) // 2), interpolation=cv2.INTER_AREA)
-        moved = cv2.remap(half, coarse, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        moved = cv2.remap(half, coarse, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         plane[y0:y1, x0:x1] = cv2.resize(moved, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.merge(planes), np.uint8)
 
@@ -207,10 +216,13 @@ def _small(luma: NDArray[Any], size: tuple[int, int]) -> Luma:
     return np.ascontiguousarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _right_share(a: Luma, b: Luma, w: float) -> NDArray[np.float32]:
-    """[h, w] how much of the right side's texture shows: soft where the two warped sides agree, else all or nothing."""
+def _right_share(a: Luma, b: Luma, face: NDArray[np.float32], w: float) -> NDArray[np.float32]:
+    """[h, w] how much of the right side's texture shows: soft where the two warped sides agree, else all or nothing.
+
+    On the face they agree in shape, so that a fade of few frames shows less than a switch.
+    """
     off = cv2.GaussianBlur(cv2.absdiff(a, b).astype(np.float32), (0, 0), 3)
-    differ = np.clip(off / CONTRAST, 0, 1)
+    differ = np.clip(off / CONTRAST, 0, 1) * (1 - face)
     half = (SWITCH[1] - SWITCH[0]) / 2 * (1 - differ) + 0.01
     share = np.clip((w - 0.5 + half) / (2 * half), 0, 1)
     return np.asarray(cv2.GaussianBlur(share.astype(np.float32), (0, 0), 1.5), np.float32)
@@ -226,7 +238,7 @@ FACE = 256  # side of the face crop that steps are measured on, pixels
 
 @dataclass(frozen=True)
 class JoinMorph:
-    """Frames to morph `before` and `after` a join; `score`: its largest predicted step over the clip's 99th percentile."""
+    """Frames to morph `before` and `after` a join; `score`: its largest step, in the clip's 99th percentile."""
 
     before: int
     after: int
@@ -240,7 +252,7 @@ class JoinMorph:
 
 
 def morph_frames(distance: float, rate: float) -> int:
-    """Frames to morph on either side of a join whose plain cut is a step of `distance` times the clip's 99th percentile.
+    """Frames to morph on either side of a join whose plain cut steps by `distance`, in the clip's 99th percentile.
 
     0 where that would not show; at most 8, and not longer than a third of a second.
     """

@@ -80,7 +80,8 @@ class Predictor:
         targets = (shapes - space.mean).reshape(len(shapes), -1)
         guess = _withheld(views, targets, times)
         guessed = aperture(space.mean + guess.reshape(shapes.shape)) - gape.mean()
-        fit, gain = _correlation(guessed, gape), AMPLITUDE * float(gape.std()) / max(float(guessed.std()), 1e-6)
+        fit = _correlation(guessed, gape)
+        gain = AMPLITUDE * float(gape.std()) / float(guessed.std()) if guessed.std() > 1e-6 else 1.0
         opening = _standard(hearing, times, lead)
         seconds = len(times) * float(np.median(np.diff(times))) if len(times) > 1 else 0.0
         off = gape - gape.mean()

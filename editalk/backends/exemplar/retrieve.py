@@ -43,7 +43,7 @@ class Pool:
         speed = np.zeros(len(points))
         speed[1:] = np.linalg.norm(np.diff(nose, axis=0), axis=1) / np.maximum(1, np.diff(frames))
         good &= speed <= max(3 * float(np.median(speed)), float(np.percentile(speed, 85)))
-        rows = np.flatnonzero(good)
+        rows = np.flatnonzero(good) if good.any() else np.arange(len(frames))
         stretch = -(-len(rows) // POOL)  # whole seconds stay together: they are shown in their own order
         rows = rows[(rows // 25) % stretch == 0] if stretch > 1 else rows
         shapes = space.shapes(points[rows])
