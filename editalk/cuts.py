@@ -63,7 +63,7 @@ class CutWeights:
     level: float = 0.3
     motion: float = 0.6
     pose: float = 6.0
-    turn: float = 0.25
+    turn: float = 0.4
     thumb: float = 0.25
     deviation: float = 0.5
 

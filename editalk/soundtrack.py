@@ -184,9 +184,10 @@ class _Track:
             return said
         tone = fit_channels(self.tone.make(high - low, start=low).samples, self.channels)
         if outside is None:
-            return said + tone
+            return soft_limit(said + tone)
         # the file has ended: on into the room tone
-        return np.asarray(said * np.sqrt(1 - outside) + (tone if clean else tone * np.sqrt(outside)), np.float32)
+        under = tone if clean else tone * np.sqrt(outside)
+        return soft_limit(np.asarray(said * np.sqrt(1 - outside) + under, np.float32))
 
     def _outside(self, piece: SoundPiece, reader: SoundReader, low: int, high: int) -> Samples | None:
         """[n, 1] 0 inside a voice file, 1 beyond its ends, a ramp within them; None where all is inside."""

@@ -19,7 +19,9 @@ Spoken = tuple[str, ...]
 MOST_VARIANTS = 12
 MOST_DIGITS = 33  # beyond it numbers are read digit by digit (num2words knows names up to 10^33)
 
-FOLDS = str.maketrans({c: "'" for c in "’‘ʼ`´′＇"} | {c: '"' for c in "“”„«»"} | {c: "-" for c in "‐‑‒–—―−"} | {"…": "."})
+FOLDS = str.maketrans(
+    dict.fromkeys("’‘ʼ`´′＇", "'") | dict.fromkeys("“”„«»", '"') | dict.fromkeys("‐‑‒–—―−", "-") | {"…": "."}
+)
 CURRENCIES = {
     "$": ("dollar", "dollars", "cent", "cents"),
     "£": ("pound", "pounds", "penny", "pence"),
@@ -37,16 +39,27 @@ UNITS = {
     "kmh": "kilometers per hour", "fps": "frames per second", "%": "percent", "°": "degrees", "°c": "degrees celsius",
     "°f": "degrees fahrenheit", "px": "pixels", "dpi": "dots per inch", "x": "times",
 }  # fmt: skip
-SYMBOLS = {"&": "and", "%": "percent", "+": "plus", "=": "equals", "@": "at", "°": "degrees", "#": "number", "×": "times"}
+SYMBOLS = {
+    "&": "and",
+    "%": "percent",
+    "+": "plus",
+    "=": "equals",
+    "@": "at",
+    "°": "degrees",
+    "#": "number",
+    "×": "times",
+}
 ABBREVIATIONS = {
-    "dr": ("doctor", "drive"), "mr": ("mister",), "mrs": ("missus",), "prof": ("professor",), "st": ("saint", "street"),
-    "vs": ("versus",), "etc": ("et cetera",), "e.g": ("e g", "for example"), "i.e": ("i e", "that is"),
-    "jr": ("junior",), "sr": ("senior",), "approx": ("approximately",), "dept": ("department",), "govt": ("government",),
-    "ave": ("avenue",), "blvd": ("boulevard",), "mt": ("mount",), "ft": ("fort", "feet"), "inc": ("incorporated", "inc"),
-    "ltd": ("limited",), "corp": ("corporation",), "gen": ("general",), "lt": ("lieutenant",), "capt": ("captain",),
-    "sgt": ("sergeant",), "rev": ("reverend",), "hon": ("honorable",), "gov": ("governor",), "sen": ("senator",),
-    "jan": ("january",), "feb": ("february",), "apr": ("april",), "aug": ("august",), "sept": ("september",),
-    "oct": ("october",), "nov": ("november",), "dec": ("december",),
+    "dr": ("doctor", "drive"), "mr": ("mister",), "mrs": ("missus",), "prof": ("professor",),
+    "st": ("saint", "street"), "vs": ("versus",), "etc": ("et cetera",), "e.g": ("e g", "for example"),
+    "i.e": ("i e", "that is"), "jr": ("junior",), "sr": ("senior",), "approx": ("approximately",),
+    "dept": ("department",), "govt": ("government",), "ave": ("avenue",), "blvd": ("boulevard",),
+    "mt": ("mount",), "ft": ("fort", "feet"), "inc": ("incorporated", "inc"), "ltd": ("limited",),
+    "corp": ("corporation",), "gen": ("general",), "lt": ("lieutenant",), "capt": ("captain",),
+    "sgt": ("sergeant",), "rev": ("reverend",), "hon": ("honorable",), "gov": ("governor",),
+    "sen": ("senator",), "jan": ("january",), "feb": ("february",), "apr": ("april",),
+    "aug": ("august",), "sept": ("september",), "oct": ("october",), "nov": ("november",),
+    "dec": ("december",),
 }  # fmt: skip
 # said in full whether or not a full stop follows; the others are words of their own without it
 ALWAYS = frozenset({"dr", "mr", "mrs", "vs", "etc", "e.g", "i.e", "prof", "sgt", "dept", "govt", "blvd", "approx"})
@@ -142,7 +155,9 @@ def _pieces(text: str) -> tuple[Spoken, ...]:
     """A word with something inside: hyphens, slashes, dots, digits beside letters."""
     if re.fullmatch(r"[^\W\d_]+(?:'[^\W\d_]+)*", text):
         return ((text,),)
-    said = re.sub(r"(?<=\w)\.(?=[^\W\d])", " dot ", text)
+    said = re.sub(r"(?<=\w)\.(?=[^\W\d])|(?<=[^\W\d])\.(?=\d)", " dot ", text)  # example.com, h.264
+    if re.search(r"\d\.\d+\.\d", said):  # a version
+        said = said.replace(".", " point ")
     for symbol, name in SYMBOLS.items():
         said = said.replace(symbol, f" {name} ")
     pieces: list[tuple[Spoken, ...]] = []
@@ -197,7 +212,7 @@ def _whole(digits: str) -> tuple[Spoken, ...]:
 
 
 def _cardinal(text: str) -> tuple[Spoken, ...]:
-    """"1,234" or "3.5"."""
+    """ "1,234" or "3.5"."""
     whole, _, rest = text.partition(".")
     if not rest:
         return _whole(whole)
@@ -265,7 +280,9 @@ def _measure(match: re.Match[str]) -> tuple[Spoken, ...]:
         names.append(letters)
     heads = _cardinal(match["number"])
     if match["number"] == "1" and names and names[0][0].endswith("s") and unit in UNITS and names[0][0] != "celsius":
-        names.insert(0, ({"feet": "foot", "inches": "inch"}.get(names[0][0], names[0][0].removesuffix("s")), *names[0][1:]))
+        names.insert(
+            0, ({"feet": "foot", "inches": "inch"}.get(names[0][0], names[0][0].removesuffix("s")), *names[0][1:])
+        )
     return _unique(((*h, *n) for n in names for h in heads), MOST_VARIANTS)
 
 

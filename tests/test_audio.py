@@ -288,7 +288,8 @@ class TestSoundtrack:
             origin = (Origin.SOURCE, Origin.VOICE, Origin.ROOM_TONE, Origin.SOURCE)[kind]
             stretched = samples if kind < 3 else max(1, samples * 3 // 4)
             voice = 0 if origin is Origin.VOICE else None
-            pieces.append(SoundPiece(at, samples, origin, offset % 8000 if kind == 1 else offset, stretched, voice, fade))
+            begin = offset % 8000 if kind == 1 else offset
+            pieces.append(SoundPiece(at, samples, origin, begin, stretched, voice, fade))
             at += samples
         chunks = [c.samples for c in assemble(pieces, self.source, [self.voice], self.tone, seconds)]
         assert sum(map(len, chunks)) == at

@@ -50,7 +50,7 @@ def test_with_nothing_to_choose_by_the_preferred_frames_win() -> None:
     [("rms_db", -60.0, -30.0), ("speech", False, True), ("motion", 0.0, 9.0)],
 )
 def test_a_cut_goes_where_it_is_quiet_and_still(field: str, good: Any, bad: Any) -> None:
-    values = {i: bad for i in range(60)} | {11: good, 35: good}
+    values = dict.fromkeys(range(60), bad) | {11: good, 35: good}
     cut = choose_cut(changed(field, values), FrameRange(10, 17), FrameRange(30, 37), 13, 33)
     assert (cut.left, cut.right) == (11, 35)
     assert choose_place(changed(field, values), FrameRange(10, 17), 13).left == 11

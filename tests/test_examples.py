@@ -71,7 +71,8 @@ def test_the_voices_are_loud_and_never_digitally_silent(name: str) -> None:
 
 def test_lips_meet_for_a_bilabial_and_part_for_a_vowel(modules: dict[str, ModuleType]) -> None:
     speech, mouth = modules["speech"], modules["mouth"]
-    phones = [("_", 0.0, 0.3), ("a", 0.3, 0.5), ("m", 0.5, 0.58), ("a", 0.58, 0.78), ("w", 0.78, 0.95), ("_", 0.95, 1.2)]
+    said = (("_", 0.3), ("a", 0.5), ("m", 0.58), ("a", 0.78), ("w", 0.95), ("_", 1.2))  # and when each ends
+    phones = [(symbol, said[i - 1][1] if i else 0.0, end) for i, (symbol, end) in enumerate(said)]
     sound = np.random.default_rng(0).normal(0, 0.1, round(1.2 * RATE)).astype(np.float32)
     made = mouth.movements(speech.Spoken(sound, RATE, tuple(speech.Phone(*p) for p in phones)), 60, 50)
     opening, rounding = made[:, 0], made[:, 1]

@@ -49,7 +49,7 @@ def test_exactly_as_many_frames_that_go_on_and_lead_in(b: int, n: int) -> None:
     if b < 74:
         assert shots[0].frame == b
     last = shots[-1]
-    if 1 < b and n > 3:
+    if b > 1 and n > 3:
         assert (last.frame if last.other is None else last.other) == b - 1
 
 
@@ -128,12 +128,15 @@ def test_a_take_plays_forward_and_then_goes_on_by_jumps() -> None:
     assert np.bincount(frames, minlength=100).max() <= 9
 
 
+RATE = FrameRate(Fraction(25))
+
+
 @dataclass
 class Ramp:
     """Footage whose frame k is a bright square that moves to the right, one pixel a frame."""
 
     frames: int = 40
-    rate: FrameRate = FrameRate(Fraction(25))
+    rate: FrameRate = RATE
 
     def image(self, frame: int) -> Image:
         image = np.full((96, 128, 3), 60, np.uint8)

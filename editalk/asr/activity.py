@@ -35,8 +35,10 @@ def index(seconds: float, levels: Levels) -> int:
     return min(max(0, round(seconds / STEP)), len(levels) - 1)
 
 
-def stands_out(levels: Levels, noise: Levels, peak: NDArray[np.float64], share: float, least: float) -> NDArray[np.bool_]:
-    """[n] which levels [n, bands] are sound, judged by levels [m, bands] that are noise and the `peak` [bands] of a word.
+def stands_out(
+    levels: Levels, noise: Levels, peak: NDArray[np.float64], share: float, least: float
+) -> NDArray[np.bool_]:
+    """[n] which levels [n, bands] are sound, judged by `noise` [m, bands] and a word's `peak` [bands].
 
     A band stands out where it rises `share` of the way from the noise to the peak, and at least `least` dB and the
     noise's own spread.

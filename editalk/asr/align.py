@@ -148,7 +148,7 @@ def _placed(count: int, spans: dict[int, Span], spoken: set[int], seconds: float
             i += 1
         else:
             end = next((j for j in range(i, count) if j in spans), count)
-            after = max(before, spans[end].start if end < count else seconds)
+            after = max(before, min(seconds, spans[end].start) if end < count else seconds)
             share = (after - before) / max(1, sum(j in spoken for j in range(i, end)))
             for j in range(i, end):
                 start = placed[-1].end if placed and j > i else before

@@ -24,12 +24,12 @@ NAMES = (*PREFERRED, "large", "large-v1", "large-v3-turbo", *(f"{n}.en" for n in
 HOST = "https://openaipublic.azureedge.net"
 PATIENCE = 5.0  # seconds to find out whether there is a network
 HOW_TO_GET = (
-    f"for Whisper, `pip install openai-whisper` and put its weights (for example {DOWNLOADED}.pt) into ~/.cache/whisper, "
-    "or be online once"
+    f"for Whisper, `pip install openai-whisper` and put its weights (for example {DOWNLOADED}.pt) into "
+    "~/.cache/whisper, or be online once"
 )
 
 
-class Unavailable(DeviceError):
+class UnavailableError(DeviceError):
     """Whisper cannot be had here; the message says why."""
 
 
@@ -50,13 +50,15 @@ def whisper_available(name: str, download_root: Path | None = None) -> bool:
 def choose(model: str, language: str | None, download_root: Path | None = None) -> str:
     """The name of the model to load: what was asked for, else the best one present, else the one to download.
 
-    Raises Unavailable.
+    Raises UnavailableError.
     """
     if find_spec("whisper") is None:
-        raise Unavailable("openai-whisper is not installed")
+        raise UnavailableError("openai-whisper is not installed")
     if model not in ("auto", "whisper"):
         if model not in NAMES and not Path(model).is_file():
-            raise Unavailable(f"there is no model {model!r}; choose auto, pocketsphinx, a checkpoint or {', '.join(NAMES)}")
+            raise UnavailableError(
+                f"there is no model {model!r}; choose auto, pocketsphinx, a checkpoint or {', '.join(NAMES)}"
+            )
         names = [model]
     else:
         names = [n for name in PREFERRED for n in ((f"{name}.en", name) if language == "en" else (name,))]
@@ -65,7 +67,7 @@ def choose(model: str, language: str | None, download_root: Path | None = None) 
             return name
     if not _online():
         what = f"the weights of Whisper {model}" if len(names) == 1 else "Whisper's weights"
-        raise Unavailable(f"{what} are not in {weights_folder(download_root)} and cannot be downloaded")
+        raise UnavailableError(f"{what} are not in {weights_folder(download_root)} and cannot be downloaded")
     return names[0] if len(names) == 1 else DOWNLOADED
 
 
@@ -87,13 +89,13 @@ def _model(name: str, download_root: Path | None) -> Whisper:
     try:
         return whisper.load_model(name, download_root=str(weights_folder(download_root)))
     except OSError as error:
-        raise Unavailable(f"the weights of Whisper {name} cannot be read or downloaded: {error}") from error
+        raise UnavailableError(f"the weights of Whisper {name} cannot be read or downloaded: {error}") from error
     except Exception as error:  # a broken checkpoint shows as almost anything: torch, pickle and key errors
-        raise Unavailable(f"the weights of Whisper {name} cannot be loaded: {error}") from error
+        raise UnavailableError(f"the weights of Whisper {name} cannot be loaded: {error}") from error
 
 
 def recognise(samples: Samples, name: str, language: str | None, download_root: Path | None = None) -> Transcript:
-    """The words of samples [n] at 16 kHz. Raises Unavailable where the weights cannot be loaded."""
+    """The words of samples [n] at 16 kHz. Raises UnavailableError where the weights cannot be loaded."""
     model = _model(name, download_root)
     engine = f"whisper-{Path(name).stem if Path(name).is_file() else name}"
     if not len(samples):
@@ -116,7 +118,9 @@ def _segment(segment: dict[str, Any], seconds: float) -> Segment:
         chance = min(1.0, max(0.0, float(found["probability"])))
         if words and text.strip() and not text.startswith(" "):
             last = words.pop()
-            words.append(Word(last.text + text.strip(), last.start, max(last.end, end), min(last.probability or 0.0, chance)))
+            words.append(
+                Word(last.text + text.strip(), last.start, max(last.end, end), min(last.probability or 0.0, chance))
+            )
         elif text.strip():
             words.append(Word(text.strip(), min(start, end), end, chance))
     return Segment(tuple(words))

@@ -15,12 +15,15 @@ Phones = tuple[str, ...]
 Lookup = Callable[[str], str | None]
 
 NAMES = {
-    "a": "EY", "b": "B IY", "c": "S IY", "d": "D IY", "e": "IY", "f": "EH F", "g": "JH IY", "h": "EY CH", "i": "AY",
-    "j": "JH EY", "k": "K EY", "l": "EH L", "m": "EH M", "n": "EH N", "o": "OW", "p": "P IY", "q": "K Y UW", "r": "AA R",
-    "s": "EH S", "t": "T IY", "u": "Y UW", "v": "V IY", "w": "D AH B AH L Y UW", "x": "EH K S", "y": "W AY", "z": "Z IY",
+    "a": "EY", "b": "B IY", "c": "S IY", "d": "D IY", "e": "IY", "f": "EH F", "g": "JH IY",
+    "h": "EY CH", "i": "AY", "j": "JH EY", "k": "K EY", "l": "EH L", "m": "EH M", "n": "EH N",
+    "o": "OW", "p": "P IY", "q": "K Y UW", "r": "AA R", "s": "EH S", "t": "T IY", "u": "Y UW",
+    "v": "V IY", "w": "D AH B AH L Y UW", "x": "EH K S", "y": "W AY", "z": "Z IY",
 }  # fmt: skip
-ENDINGS = {"ing": "IH NG", "ly": "L IY", "er": "ER", "ers": "ER Z", "ness": "N AH S", "less": "L AH S", "able": "AH B AH L",
-           "ish": "IH SH", "est": "AH S T", "ful": "F AH L", "ism": "IH Z AH M", "ist": "IH S T"}  # fmt: skip
+ENDINGS = {
+    "ing": "IH NG", "ly": "L IY", "er": "ER", "ers": "ER Z", "ness": "N AH S", "less": "L AH S", "able": "AH B AH L",
+    "ish": "IH SH", "est": "AH S T", "ful": "F AH L", "ism": "IH Z AH M", "ist": "IH S T",
+}  # fmt: skip
 UNVOICED = frozenset({"P", "T", "K", "F", "TH"})
 HISSING = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
 SPECIAL = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "th", "þ": "th", "ı": "i"}
@@ -62,7 +65,11 @@ def _compiled() -> dict[str, list[tuple[re.Pattern[str], re.Pattern[str], Phones
         for name, pattern in CLASSES.items():
             before, after = before.replace(name, pattern), after.replace(name, pattern)
         made.setdefault(letters[0], []).append(
-            (re.compile(rf"(?:{before})$" if before else ""), re.compile(rf"({letters})(?={after})"), tuple(sounds.split()))
+            (
+                re.compile(rf"(?:{before})$" if before else ""),
+                re.compile(rf"({letters})(?={after})"),
+                tuple(sounds.split()),
+            )
         )
     return made
 
@@ -105,7 +112,16 @@ def _known(word: str, lookup: Lookup) -> Phones:
     if possessive and (base := find(possessive[1])):
         return (*base, *_plural(base[-1]))
     if word.endswith("ed") and (base := find(word[:-2]) or find(word[:-1])):
-        return (*base, *(("AH", "D") if base[-1] in "TD" else ("T",) if base[-1] in UNVOICED | HISSING - {"Z", "JH", "ZH"} else ("D",)))
+        return (
+            *base,
+            *(
+                ("AH", "D")
+                if base[-1] in "TD"
+                else ("T",)
+                if base[-1] in UNVOICED | HISSING - {"Z", "JH", "ZH"}
+                else ("D",)
+            ),
+        )
     for ending, sounds in ENDINGS.items():
         stem = word.removesuffix(ending)
         if stem != word and len(stem) >= 3 and (base := find(stem) or find(stem + "e")):

@@ -20,6 +20,7 @@ from editalk.transcript import Segment, Transcript, Word
 
 Say = Callable[[str], None]
 
+LOG = logging.getLogger("editalk")
 CHUNK = 24.0  # seconds that PocketSphinx hears at a time
 PAUSE = 0.7  # seconds between words that end a segment of PocketSphinx's
 SURE = 0.3  # probability of an aligned word from which its times are taken over the recogniser's
@@ -32,7 +33,7 @@ def recognise(
     model: str = "auto",
     language: str | None = "en",
     rate: int = RATE,
-    say: Say = logging.getLogger("editalk").warning,
+    say: Say = LOG.warning,
     download_root: Path | None = None,
 ) -> Transcript:
     """The words of a sound with their times; no segments where nothing is said.
@@ -46,14 +47,16 @@ def recognise(
         try:
             name = openai_whisper.choose(model, language, download_root)
             return retimed(openai_whisper.recognise(samples, name, language, download_root), samples)
-        except openai_whisper.Unavailable as error:
+        except openai_whisper.UnavailableError as error:
             if model not in ("auto", "whisper"):
                 raise DeviceError(f"{error}; --model pocketsphinx needs no download") from error
             reason = str(error)
     else:
         reason = "PocketSphinx was chosen"
     if language not in (None, "en"):
-        raise DeviceError(f"{reason}, and PocketSphinx knows English only, not {language!r}; {openai_whisper.HOW_TO_GET}")
+        raise DeviceError(
+            f"{reason}, and PocketSphinx knows English only, not {language!r}; {openai_whisper.HOW_TO_GET}"
+        )
     if model != "pocketsphinx":
         say(f"{reason}: recognising with PocketSphinx, which makes many errors; {openai_whisper.HOW_TO_GET}")
     return retimed(_pocketsphinx(samples), samples)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from editalk.asr.activity import STEP, Levels, index, stands_out
 from editalk.asr.types import Phone
@@ -54,7 +55,10 @@ def refine(spans: Sequence[Span], levels: Levels, seconds: float) -> list[Span]:
         if starts[i + 1] - end >= PAUSE:
             end = _end(span, starts[i + 1], levels)
         made[i] = clipped(span, start, end)
-    return [clipped(s, s.start, min(s.end, n.start)) for s, n in zip(made, [*made[1:], Span(seconds, seconds, ())], strict=False)]
+    return [
+        clipped(s, s.start, min(s.end, n.start))
+        for s, n in zip(made, [*made[1:], Span(seconds, seconds, ())], strict=False)
+    ]
 
 
 def _without_swallowed(span: Span, levels: Levels, quietest: Levels) -> Span:
@@ -115,11 +119,11 @@ def _noise(levels: Levels, start: float, end: float) -> Levels:
     return levels[index(start + edge, levels) : index(end - edge, levels) + 1][:400]
 
 
-def _peak(span: Span, levels: Levels) -> np.ndarray:
+def _peak(span: Span, levels: Levels) -> NDArray[np.float64]:
     return np.asarray(np.percentile(levels[index(span.start, levels) : index(span.end, levels) + 1], 90, axis=0))
 
 
-def _opened(loud: np.ndarray) -> np.ndarray:
+def _opened(loud: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Gaps of one or two levels inside sound filled."""
     from scipy.ndimage import binary_closing
 
@@ -133,8 +137,9 @@ def _first_safe(span: Span) -> float:
 
 
 def _last_safe(span: Span) -> float:
+    """A time inside the word that is surely the word's: in its last vowel."""
     vowel = next((p for p in reversed(span.phones) if p.name in VOWELS), None)
-    return max(vowel.end - 0.02, vowel.start) if vowel else span.start
+    return (vowel.start + vowel.end) / 2 if vowel else span.start
 
 
 def clipped(span: Span, start: float, end: float) -> Span:

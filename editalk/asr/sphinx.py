@@ -25,7 +25,11 @@ UNKNOWN_FIT = -3.0  # where the second pass fails: between right and wrong words
 LEAST_SECONDS = 0.08  # PocketSphinx needs some frames for its deltas
 
 Choices = tuple[tuple[str, ...], ...]  # the ways to say one word of the script
-BEAMS = ({}, {"beam": 1e-80, "wbeam": 1e-60, "pbeam": 1e-80}, {"beam": 1e-200, "wbeam": 1e-150, "pbeam": 1e-200})
+BEAMS: tuple[dict[str, float], ...] = (
+    {},
+    {"beam": 1e-80, "wbeam": 1e-60, "pbeam": 1e-80},
+    {"beam": 1e-200, "wbeam": 1e-150, "pbeam": 1e-200},
+)
 
 
 @dataclass(frozen=True)

@@ -167,19 +167,24 @@ class FaceTracker:
 
     def _search(self, number: int, image: Picture) -> NDArray[np.float32] | None:
         """Look for the face in the whole picture, then in parts of it, where a small face is large enough."""
-        near = self._last if self._seen is not None and number - self._seen <= FORGET else None
+        near = self._last if self._seen is not None and 0 <= number - self._seen <= FORGET else None
         found = self._detect(image, thorough=not 0 <= number - self._searched < GAP)
+        if self.choose is not None and near is None:  # what only looks like a face must not count
+            found = [box for box in found if self._confirmed(box, image) is not None]
         boxes = self._pick(found, near)
         self._searched = number
         for candidate in boxes:
-            self._move_to(candidate, image.shape)
-            self._last = candidate
-            points = self._look(image)
+            points = self._confirmed(candidate, image)
             if points is not None:
                 return points
         self._region = None
         self._last = near
         return None
+
+    def _confirmed(self, candidate: Box, image: Picture) -> NDArray[np.float32] | None:
+        self._move_to(candidate, image.shape)
+        self._last = candidate
+        return self._look(image)
 
     def _pick(self, boxes: list[Box], near: Box | None) -> list[Box]:
         """The faces in the order in which to try them."""
@@ -204,7 +209,7 @@ class FaceTracker:
             for top in np.linspace(0, h - side, max(2, round(1.6 * h / side))).astype(int):
                 for left in np.linspace(0, w - side, max(2, round(1.6 * w / side))).astype(int):
                     for found in self._faces_in(image, Box(int(left), int(top), int(left) + side, int(top) + side)):
-                        if all(found.overlap(b) < 0.3 for b in boxes):
+                        if not any(_same(found, b) for b in boxes):
                             boxes.append(found)
             if len(boxes) >= wanted:
                 break
@@ -266,6 +271,12 @@ class FaceTracker:
                 self._detector = mediapipe.solutions.face_detection.FaceDetection(model_selection=1)
                 self._detector.process(np.zeros((64, 64, 3), np.uint8))
         return self._detector
+
+
+def _same(a: Box, b: Box) -> bool:
+    """Whether two boxes show one face, seen in overlapping parts of a picture."""
+    wide, high = abs(a.left + a.right - b.left - b.right), abs(a.top + a.bottom - b.top - b.bottom)
+    return max(wide, high) < max(a.right - a.left, b.right - b.left)
 
 
 class _Share:

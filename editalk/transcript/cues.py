@@ -34,7 +34,9 @@ def cues(transcript: Transcript) -> tuple[Cue, ...]:
         start = words[0].start
         following = groups[i + 1][0][0].start if i + 1 < len(groups) else float("inf")
         end = max(words[-1].end, min(start + SHORTEST, following))
-        made.append(Cue(start, max(start, min(end, following, start + LONGEST)), wrapped([w.text for w in words]), speaker))
+        made.append(
+            Cue(start, max(start, min(end, following, start + LONGEST)), wrapped([w.text for w in words]), speaker)
+        )
     return tuple(made)
 
 

@@ -45,7 +45,11 @@ def parse_transcript(text: str, name: str = "transcript") -> Transcript:
     try:
         data = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        place = f"line {error.lineno}, column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else error
+        place = (
+            f"line {error.lineno}, column {error.colno}: {error.msg}"
+            if isinstance(error, json.JSONDecodeError)
+            else error
+        )
         raise TranscriptError(f"{name} is not JSON: {place}") from error
     try:
         return _transcript(data)
@@ -91,7 +95,9 @@ def _runs(top: dict[str, Any]) -> list[list[_Raw]]:
 def _segment(segment: Any, place: str) -> list[_Raw] | None:
     """The words of a segment; None where it says something but has no words."""
     if isinstance(segment, list):  # a faster-whisper Segment dumped as the tuple that it is
-        words = next((field for field in segment if isinstance(field, list) and field and isinstance(field[0], list)), None)
+        words = next(
+            (field for field in segment if isinstance(field, list) and field and isinstance(field[0], list)), None
+        )
         return None if words is None else _raws(words, place + ".words", None)
     if not isinstance(segment, dict):
         raise TranscriptError(f"{place} is not an object")
@@ -108,7 +114,7 @@ def _segment(segment: Any, place: str) -> list[_Raw] | None:
 
 
 def _raws(words: Sequence[Any], place: str, speaker: str | None) -> list[_Raw]:
-    made = []
+    made: list[_Raw] = []
     spaced = any(_text_of(word).startswith(" ") for word in words)
     for i, word in enumerate(words):
         here = f"{place}[{i}]"
@@ -118,11 +124,15 @@ def _raws(words: Sequence[Any], place: str, speaker: str | None) -> list[_Raw]:
         text = _text_of(fields)
         if not text.strip():
             continue
-        chance = next((n for key in ("probability", "score", "confidence") if (n := _number(fields, key, here)) is not None), None)
+        chance = next(
+            (n for key in ("probability", "score", "confidence") if (n := _number(fields, key, here)) is not None), None
+        )
         raw = _Raw(text.strip(), _number(fields, "start", here), _number(fields, "end", here), chance,
                    _text(fields.get("speaker")) or speaker, here)  # fmt: skip
         if made and spaced and not text.startswith(" "):  # " ice", "-cream" is one word
-            made[-1] = replace(made[-1], text=made[-1].text + raw.text, end=raw.end if raw.end is not None else made[-1].end)
+            made[-1] = replace(
+                made[-1], text=made[-1].text + raw.text, end=raw.end if raw.end is not None else made[-1].end
+            )
         else:
             made.append(raw)
     return made
@@ -166,8 +176,7 @@ def _segments(raws: list[_Raw], own: bool) -> list[Segment]:
     """The words of a segment, a new one with each change of speaker."""
     made: list[tuple[list[Word], str | None]] = []
     for raw in _timed(raws):
-        assert raw.start is not None and raw.end is not None
-        words = [Word(raw.text, raw.start, raw.end, raw.probability)]
+        words = [Word(raw.text, raw.start or 0.0, raw.end or 0.0, raw.probability)]
         if not own and len(raw.text.split()) > 1:
             words = _split(words[0])
         if made and made[-1][1] == raw.speaker:
@@ -189,11 +198,10 @@ def _timed(raws: list[_Raw]) -> list[_Raw]:
         stop = end if end > i and made[end].start is not None else end + 1
         before = made[i].start if made[i].start is not None else (made[i - 1].end if i else None)
         after = made[stop].start if stop < len(made) and stop == end else made[end].end
-        if before is None and after is None:
+        known = [moment for moment in (before, after) if moment is not None]
+        if not known:
             raise TranscriptError(f"{made[i].place} and the words around it have no times: {ASK}")
-        first = before if before is not None else after
-        last = after if after is not None else before
-        assert first is not None and last is not None
+        first, last = known[0], known[-1]
         made[i:stop] = _shared(made[i:stop], first, max(first, last))
         i = stop
     return made
@@ -234,5 +242,7 @@ def _check_order(segments: Sequence[Segment]) -> None:
             if word.end < word.start:
                 raise TranscriptError(f"{place} ends at {word.end:g} s, before it starts at {word.start:g} s")
             if last is not None and word.start < last.start:
-                raise TranscriptError(f"times go backwards: {place} starts at {word.start:g} s, the word before it at {last.start:g} s")
+                raise TranscriptError(
+                    f"times go backwards: {place} starts at {word.start:g} s, the word before it at {last.start:g} s"
+                )
             last = word

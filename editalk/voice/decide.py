@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from editalk.errors import EditalkError, VoiceError
 from editalk.voice.acoustic import RATE
 from editalk.voice.elsewhere import by_length
 from editalk.voice.ranges import runs_of
-from editalk.voice.reading import Reading, read_tokens, together
+from editalk.voice.reading import Files, Reading, read_tokens, together
 from editalk.voice.types import Voice
 
 SCRIPT, NEW_WORDS = "script", "new-words"
@@ -74,14 +75,15 @@ def _choices(
 ) -> list[tuple[str, Reading]]:
     """All ways in which the files can be meant."""
     found: list[tuple[str, Reading | None]] = []
+    given = Files(files)
     if covers != NEW_WORDS:
-        found.append((SCRIPT, read_tokens(files, script, range(len(script)))))
+        found.append((SCRIPT, read_tokens(given, script, range(len(script)))))
     if covers != SCRIPT and new_runs:
-        if len(files) == len(new_runs):
+        wanted = [k for a, b in new_runs for k in range(a, b)]
+        if len(files) == len(new_runs) > 1:
             found.append((NEW_WORDS, _one_each(files, script, new_runs)))
-        if len(files) != len(new_runs):
-            wanted = [k for a, b in new_runs for k in range(a, b)]
-            found.append((NEW_WORDS, read_tokens(files, [script[k] for k in wanted], wanted)))
+        else:
+            found.append((NEW_WORDS, read_tokens(given, [script[k] for k in wanted], wanted)))
     return [(name, reading) for name, reading in found if reading is not None]
 
 
@@ -89,7 +91,7 @@ def _one_each(files: Sequence[Samples], script: Sequence[str], new_runs: Sequenc
     """Each file as one run; None where one is impossible. The worst of them decides."""
     readings = []
     for k, (file, (a, b)) in enumerate(zip(files, new_runs, strict=True)):
-        reading = read_tokens([file], script[a:b], range(a, b), k)
+        reading = read_tokens(Files([file], k), script[a:b], range(a, b))
         if reading is None:
             return None
         readings.append(reading)
@@ -97,7 +99,7 @@ def _one_each(files: Sequence[Samples], script: Sequence[str], new_runs: Sequenc
     whole = together(readings)
     if worst.wrong <= 0:
         return whole
-    return Reading(whole.words, whole.excesses, worst.excess, worst.fit, worst.seconds)
+    return replace(worst, words=whole.words, excesses=whole.excesses)
 
 
 def _doubts(reading: Reading, script: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from editalk.asr import align
-from editalk.audio import Samples
-from editalk.voice.acoustic import RATE
+from editalk.audio import Samples, activity
+from editalk.voice.acoustic import FRAMES, RATE
 from editalk.voice.types import SpokenWord
-from editalk.voice.wording import DOUBTFUL, Listening, Wording, fitted
+from editalk.voice.wording import DOUBTFUL, Listening, Wording, fitted, phone_variants, rivalled
 
 GAP = 0.3  # seconds of silence between files
 WHOLE = 40.0  # seconds that are looked at in one piece
@@ -19,6 +20,10 @@ PIECE = 12.0  # seconds of the pieces that a longer sound is checked in
 MOST_PIECES = 12
 
 FIT_WEIGHT = 60.0
+SHORT = 0.7  # seconds of speech too short to judge by the fit alone: other words are tried too
+FASTEST = 21.0  # phones a second; nobody speaks faster, so some were not said
+RUSHED = 40.0
+RIVALRY, RIVALRY_LIMIT = 0.45, 15.0
 LIMIT, LIMIT_PER_SECOND, LEAST_LIMIT = -22.0, 26.0, -8.0
 
 
@@ -33,43 +38,63 @@ class Reading:
     excess: float
     fit: float
     seconds: float
+    rivalled: float = 0.0  # share of other words that fit better, looked at where there is little sound
+    phones: int = 0
 
     @property
     def wrong(self) -> float:
         """Over 0 where these words were surely not said. The limit is from measurements: see tests/test_voice.py."""
         limit = max(LEAST_LIMIT, LIMIT + LIMIT_PER_SECOND / max(0.2, self.seconds))
-        return self.excess - FIT_WEIGHT * self.fit - limit
+        if self.rivalled >= RIVALRY:
+            limit = min(limit, RIVALRY_LIMIT)
+        rushed = RUSHED if self.phones > FASTEST * max(1.0, self.seconds) else 0.0
+        return self.excess - FIT_WEIGHT * self.fit + rushed - limit
 
     @property
     def doubtful(self) -> tuple[int, ...]:
         return tuple(w.token for w, e in zip(self.words, self.excesses, strict=True) if e > DOUBTFUL)
 
 
-def read_tokens(
-    files: Sequence[Samples], tokens: Sequence[str], indices: Sequence[int], first: int = 0
-) -> Reading | None:
-    """The files, the first of which has number `first`, as one reading of tokens whose places in the script are
-    `indices`; None where the sound is too short for them or silent.
+class Files:
+    """Voice files one after the other, the first of which has number `first`; heard once, however often it is read."""
+
+    def __init__(self, files: Sequence[Samples], first: int = 0) -> None:
+        self.files, self.first = tuple(files), first
+        self.sound, self.starts = _joined(files)
+
+    @cached_property
+    def heard(self) -> Listening:
+        return Listening(self.sound)
+
+
+def read_tokens(given: Files, tokens: Sequence[str], indices: Sequence[int]) -> Reading | None:
+    """Files as one reading of tokens whose places in the script are `indices`; None where the sound is too short for
+    them or silent.
     """
-    sound, starts = _joined(files)
+    sound = given.sound
+    beaten = 0.0
     if len(sound) <= WHOLE * RATE:
-        heard = Listening(sound)
+        heard = given.heard
         found = fitted(heard, tokens)
         if found is None:
             return None
         places = [(w.start, w.end) for w in found.words]
         parts = [(found, heard.speech_seconds)]
         excesses = [w.excess for w in found.words]
+        if heard.speech_seconds < SHORT and len(tokens) <= 3:
+            beaten = rivalled(heard, tokens)
     else:
         places = [(w.start, w.end) for w in align(tokens, sound).words]
         parts, excesses = _checked(sound, tokens, places)
         if not parts:
             return None
-    seconds = sum(s for _, s in parts)
-    words = tuple(_placed(i, a, b, starts, files, first) for i, (a, b) in zip(indices, places, strict=True))
+    seconds = heard.speech_seconds if len(sound) <= WHOLE * RATE else float(activity(sound, RATE).sum()) / FRAMES
+    total = sum(s for _, s in parts)
+    phones = sum(len(p) for t in tokens for p in phone_variants(t)[0])
+    words = tuple(_placed(i, a, b, given) for i, (a, b) in zip(indices, places, strict=True))
     return Reading(
-        words, tuple(excesses), sum(w.excess * s for w, s in parts) / max(seconds, 1e-9),
-        sum(w.fit * s for w, s in parts) / max(seconds, 1e-9), seconds,
+        words, tuple(excesses), sum(w.excess * s for w, s in parts) / max(total, 1e-9),
+        sum(w.fit * s for w, s in parts) / max(total, 1e-9), seconds, beaten, phones,
     )  # fmt: skip
 
 
@@ -79,7 +104,7 @@ def together(readings: Sequence[Reading]) -> Reading:
     mean = [sum(getattr(r, name) * r.seconds for r in readings) / max(seconds, 1e-9) for name in ("excess", "fit")]
     return Reading(
         tuple(w for r in readings for w in r.words), tuple(e for r in readings for e in r.excesses), mean[0], mean[1],
-        seconds,
+        seconds, max(r.rivalled for r in readings), sum(r.phones for r in readings),
     )  # fmt: skip
 
 
@@ -98,13 +123,11 @@ def _joined(files: Sequence[Samples]) -> tuple[Samples, list[float]]:
     return (np.concatenate(parts) if parts else gap[:0]), starts
 
 
-def _placed(
-    token: int, start: float, end: float, starts: Sequence[float], files: Sequence[Samples], first: int
-) -> SpokenWord:
-    file = max(k for k, s in enumerate(starts) if k == 0 or s <= (start + end) / 2)
-    length = len(files[file]) / RATE
-    a, b = (float(np.clip(t - starts[file], 0, length)) for t in (start, end))
-    return SpokenWord(token, first + file, a, b)
+def _placed(token: int, start: float, end: float, given: Files) -> SpokenWord:
+    file = max(k for k, s in enumerate(given.starts) if k == 0 or s <= (start + end) / 2)
+    length = len(given.files[file]) / RATE
+    a, b = (float(np.clip(t - given.starts[file], 0, length)) for t in (start, end))
+    return SpokenWord(token, given.first + file, a, b)
 
 
 def _checked(

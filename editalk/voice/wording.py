@@ -31,6 +31,17 @@ DECOY_WORDS = (
     "apple window river mountain table orange simple letter music paper yellow doctor dog house stone fish moon chair "
     "page knife elephant banana together another umbrella remember potato beautiful ice egg day boy shoe"
 ).split()
+RIVALS = (
+    "the to of and a in that have it for not on with he as you do at this but his by from they we say her she or "
+    "will my one all would there their what so up out if about who get which go me when make can like time no just "
+    "know take people into year your good some could them see other than then now look only come over think also back "
+    "after "
+    "two how work first well way even new want because any these give day most find here thing tell many life child "
+    "down may call world still try hand last need feel three become leave high really another much family own place "
+    "water room mother area money story fact month lot right study book eye job word issue side kind four head house "
+    "service friend father power hour game line end member law car city name president team minute idea body parent"
+).split()
+MOST_RIVALS = 40
 LETTER_NAMES = {"z": (("Z", "EH", "D"),), "h": (("HH", "EY", "CH"),), "a": (("EY",),)}
 DOUBTFUL = 45.0  # excess of a word that is worth another pronunciation, and a word to the user
 
@@ -87,6 +98,38 @@ class Listening:
         return float(np.mean(found)) if found else float("nan")
 
 
+def rivalled(sound: Listening, tokens: Sequence[str]) -> float:
+    """The share, 0…1, of other wordings of the same length that fit a sound better than a few tokens do."""
+    own = min((c for c in (_cost(sound, w) for w in _wordings(tokens)) if c is not None), default=None)
+    if own is None:
+        return 1.0
+    chance = random.Random(11)
+    sizes = [len(word) for word in _wordings(tokens)[0]]
+    fit = [[p for p in map(_first, RIVALS) if abs(len(p) - n) <= 1 and (p,) not in _wordings(tokens)] for n in sizes]
+    found = []
+    for _ in range(MOST_RIVALS):
+        cost = _cost(sound, tuple(chance.choice(f) if f else ("AH",) for f in fit))
+        if cost is not None:
+            found.append(cost < own)
+    return float(np.mean(found)) if found else 0.0
+
+
+def _first(word: str) -> Phones:
+    return pronunciations(word)[0]
+
+
+def _wordings(tokens: Sequence[str]) -> list[tuple[Phones, ...]]:
+    ways: list[tuple[Phones, ...]] = [()]
+    for token in tokens:
+        ways = [w + v for w in ways for v in phone_variants(token)][:24]
+    return ways
+
+
+def _cost(sound: Listening, words: tuple[Phones, ...]) -> float | None:
+    way = align_phones(sound.costs, words)
+    return None if way is None else float(way.costs.mean())
+
+
 @dataclass(frozen=True)
 class WordFit:
     """A token of the script in a sound, seconds of it. `excess`: how much worse than any phones at all its own fit."""
@@ -110,7 +153,7 @@ class Wording:
 
 def fitted(sound: Listening, tokens: Sequence[str]) -> Wording | None:
     """The best way in which a sound can say tokens; None where it is far too short for them."""
-    variants = [_phone_variants(t) for t in tokens]
+    variants = [phone_variants(t) for t in tokens]
     chosen = [v[0] for v in variants]
     way = _aligned(sound, chosen)
     if way is None:
@@ -158,7 +201,7 @@ def _best(sound: Listening, span: tuple[int, int], choices: Sequence[tuple[Phone
     return choices[int(np.argmin(costs))]
 
 
-def _phone_variants(token: str) -> list[tuple[Phones, ...]]:
+def phone_variants(token: str) -> list[tuple[Phones, ...]]:
     """The ways to say a token, each some words in phones; one empty way where nothing is said."""
     found: list[tuple[Phones, ...]] = []
     for words in spoken_variants(token)[:MOST_VARIANTS]:

@@ -23,7 +23,9 @@ AREA = 160_000  # pixels on which motion is estimated at most
 GRID = 12  # pixels between the nodes of the landmark warp
 NEAR = 0.18  # inter-ocular distances: reach of one landmark
 FADE = (1.2, 2.6)  # inter-ocular distances from the face's middle where the landmark warp begins and ends to fade
-SWITCH = (0.35, 0.65)  # weights between which texture goes over from one side to the other
+SWITCH = (0.25, 0.75)  # weights between which texture goes over from one side to the other
+WIPE = 0.1  # how much earlier than the middle the top goes over, and later the bottom
+HARD = 0.06  # half the weight over which texture goes over where the sides show different things
 CONTRAST = 10.0  # luma difference of the two warped sides that counts as another thing, not another light
 HEAD = 1.15  # inter-ocular distances from the face's middle that surely belong to it
 RESIDUAL = 0.12  # inter-ocular distances that free motion may add to the landmarks' on the face
@@ -58,6 +60,15 @@ class Motion:
             cv2.fillConvexPoly(mask, cv2.convexHull(middle.astype(np.int32)), (1.0,))
         return np.asarray(cv2.GaussianBlur(mask, (0, 0), 3), np.float32)
 
+    def turn(self, w: float) -> NDArray[np.float32]:
+        """[h, 1] the weight at which each row's texture goes over: from the hair down to the body, not all at once."""
+        h = self.lumas[0].shape[0]
+        middle, reach = h / 2, h / 2
+        if self._points is not None:
+            points = (1 - w) * self._points[0] + w * self._points[1]
+            middle, reach = float(points[:, 1].mean()), 2 * float(eye_distance(points[None])[0])
+        return np.asarray(0.5 + WIPE * np.clip((np.arange(h) - middle) / reach, -1, 1), np.float32)[:, None]
+
     def _flow(self, a: int, b: int) -> Flow:
         pa, pb = (None, None) if self._points is None else (self._points[a], self._points[b])
         return _flow(self.lumas[a], self.lumas[b], pa, pb)
@@ -86,7 +97,7 @@ def morph(left: Image, right: Image, w: float, left_points: Points | None = None
     if w > SWITCH[1]:
         return _render(right, motion.to_right(w))
     to_left, to_right = motion.to_left(w), motion.to_right(w)
-    share = _right_share(_warp(motion.lumas[0], to_left), _warp(motion.lumas[1], to_right), motion.face(w), w)
+    share = _right_share(_warp(motion.lumas[0], to_left), _warp(motion.lumas[1], to_right), motion.face(w), motion.turn(w), w)
     a, b = _render(left, to_left), _render(right, to_right)
     weight = cv2.resize(share, (left.shape[1], left.shape[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.blendLinear(a, b, 1 - weight, weight), np.uint8)
@@ -216,15 +227,16 @@ def _small(luma: NDArray[Any], size: tuple[int, int]) -> Luma:
     return np.ascontiguousarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _right_share(a: Luma, b: Luma, face: NDArray[np.float32], w: float) -> NDArray[np.float32]:
+def _right_share(a: Luma, b: Luma, face: NDArray[np.float32], turn: NDArray[np.float32],
+                 w: float) -> NDArray[np.float32]:  # fmt: skip
     """[h, w] how much of the right side's texture shows: soft where the two warped sides agree, else all or nothing.
 
     On the face they agree in shape, so that a fade of few frames shows less than a switch.
     """
     off = cv2.GaussianBlur(cv2.absdiff(a, b).astype(np.float32), (0, 0), 3)
     differ = np.clip(off / CONTRAST, 0, 1) * (1 - face)
-    half = (SWITCH[1] - SWITCH[0]) / 2 * (1 - differ) + 0.01
-    share = np.clip((w - 0.5 + half) / (2 * half), 0, 1)
+    half = (SWITCH[1] - SWITCH[0] - 2 * WIPE) / 2 * (1 - differ) + HARD
+    share = np.clip((w - turn + half) / (2 * half), 0, 1)
     return np.asarray(cv2.GaussianBlur(share.astype(np.float32), (0, 0), 1.5), np.float32)
 
 
@@ -248,7 +260,8 @@ class JoinMorph:
         """Share of the right side `offset` frames behind the join (negative: before it)."""
         if not self.before + self.after:
             return float(offset >= 0)
-        return smoothstep((offset + self.before + 1) / (self.before + self.after + 1))
+        even = (offset + self.before + 1) / (self.before + self.after + 1)
+        return 0.6 * even + 0.4 * smoothstep(even)  # gentle ends, and a middle that is not much faster
 
 
 def morph_frames(distance: float, rate: float) -> int:
@@ -272,9 +285,13 @@ def plan_join(footage: Footage, track: FaceTrack, left: int, right: int, natural
     sketch = _Sketch(footage, track)
     if not sketch.usable(left) or not sketch.usable(right):
         return JoinMorph(0, 0, 0.0)
-    before, after = sketch.room(right - 1, -1, longest, limit), sketch.room(left + 1, 1, longest, limit)
     plain = sketch.steps(JoinMorph(0, 0, 0.0), left, right) / limit
     best = JoinMorph(0, 0, plain)
+    if plain <= STEP or longest <= 0:
+        return best
+    sketch.read(range(left - longest, left + longest + 1))
+    sketch.read(range(right - longest, right + longest + 1))
+    before, after = sketch.room(right - 1, -1, longest, limit), sketch.room(left + 1, 1, longest, limit)
     first = morph_frames(plain, float(footage.rate))
     for k in sorted({k for k in (first, first + 2, first + 4, LONGEST) if 0 < k <= longest}):
         tried = JoinMorph(min(k, before), min(k, after), 0.0)
@@ -308,6 +325,11 @@ class _Sketch:
 
     def usable(self, frame: int) -> bool:
         return 0 <= frame < self.footage.frames
+
+    def read(self, frames: range) -> None:
+        """Look at frames in their order in the file, which is much faster than any other."""
+        for frame in filter(self.usable, frames):
+            self.image(frame)
 
     def image(self, frame: int) -> Image:
         frame = min(max(frame, 0), self.footage.frames - 1)

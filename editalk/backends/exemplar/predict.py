@@ -21,6 +21,7 @@ EDGE = 0.3  # seconds left out beside what is withheld
 LEADS = np.arange(-0.12, 0.161, 0.02)  # how long after the picture the sound may come
 USUAL_LEAD = 0.05
 QUIET = 26.0  # dB below the speech's level that count as silence
+OTHER = 0.3  # of the gain, for what is not the opening
 AMPLITUDE = 0.87  # of the true aperture's SD
 
 
@@ -100,12 +101,17 @@ class Predictor:
         hearing = Hearing(sound, start, self.voice)
         views = hearing.features(times)
         learnt = sum(kernel(x) for kernel, x in zip(self.kernels, views, strict=True)) / 2
-        learnt = self.gain * np.asarray(learnt).reshape(len(times), *self.space.mean.shape)
+        learnt = self._enlarged(np.asarray(learnt).reshape(len(times), *self.space.mean.shape))
         opening = _standard(hearing, times, self.lead) * AMPLITUDE * self.space.gape[1]
         direct = opening[:, None, None] * self.slope
         shapes = self.space.mean + self.trust * learnt + (1 - self.trust) * direct
         shapes = self._alike(shapes, hearing, times)
         return limited(self._rested(shapes, hearing, times), self.space, self.slope)
+
+    def _enlarged(self, moves: Floats) -> Floats:
+        """The regression's amplitude restored: the opening's whole, the rest's, which sound tells less of, in part."""
+        opened = (aperture(self.space.mean + moves) - aperture(self.space.mean[None]))[:, None, None] * self.slope
+        return np.asarray(self.gain * opened + (1 + OTHER * (self.gain - 1)) * (moves - opened))
 
     def _alike(self, shapes: Floats, hearing: Hearing, times: Floats) -> Floats:
         """A strange voice is not predicted boldly: bring the aperture in speech to this speaker's mean and SD."""
