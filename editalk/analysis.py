@@ -5,6 +5,8 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,9 +112,9 @@ class Analysis:
         if not len(lefts) or not len(rights) or (len(lefts) == 1 and len(rights) == 1):
             return prefer
         evidence = _together(self.evidence(lefts), self.evidence(rights))
-        l, r = (min(max(p, s.start), s.end - 1) for p, s in zip(prefer, (lefts, rights), strict=True))
+        last, first = (min(max(p, s.start), s.end - 1) for p, s in zip(prefer, (lefts, rights), strict=True))
         try:
-            cut = choose_cut(evidence, lefts, rights, l, r)
+            cut = choose_cut(evidence, lefts, rights, last, first)
         except ValueError:
             return prefer
         return cut.left, cut.right
@@ -222,15 +224,17 @@ def reach(span: FrameRange, frames: int, info: MediaInfo) -> FrameRange:
 
 def _together(a: CutEvidence, b: CutEvidence) -> CutEvidence:
     frames, rows = np.unique(np.concatenate([a.frames, b.frames]), return_index=True)
-    pairs = ((a.rms_db, b.rms_db), (a.speech, b.speech), (a.motion, b.motion), (a.pose, b.pose), (a.thumb, b.thumb))
-    joined = [np.concatenate(pair)[rows] for pair in pairs]
-    return CutEvidence(frames, *joined)
+
+    def both(name: str) -> Any:
+        return np.concatenate([getattr(a, name), getattr(b, name)])[rows]
+
+    return CutEvidence(frames, both("rms_db"), both("speech"), both("motion"), both("pose"), both("thumb"))
 
 
-def _load(path: object) -> Block | None:
+def _load(path: Path) -> Block | None:
     """A kept block; None where there is none or it is damaged, which is then made anew."""
     try:
-        with np.load(path, allow_pickle=False) as file:  # type: ignore[call-overload]
+        with np.load(path, allow_pickle=False) as file:
             track = FaceTrack(file["frames"], file["points"])
             block = Block(track, file["thumbs"], file["motion"], file["steps"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -15,11 +15,12 @@ from typing import Annotated, Any
 import typer
 
 from editalk.errors import EditalkError, OutputError, UsageError
-from editalk.reporting import Advance, Silent
+from editalk.reporting import Advance
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
-    help="Edit a talking-head video by editing its transcript.", context_settings={"help_option_names": ["-h", "--help"]},
+    help="Edit a talking-head video by editing its transcript.",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 models_app = typer.Typer(no_args_is_help=True, help="The registry of model weights.")
 app.add_typer(models_app, name="models")
@@ -124,7 +125,9 @@ def transcribe_command(
     ] = "auto",
     language: Language = None,
     formats: Annotated[str, typer.Option("-f", "--format", help="Of json, txt, srt, vtt.")] = "json,txt",
-    folder: Annotated[Path | None, typer.Option("-o", "--output-dir", metavar="DIR", help="Instead of beside VIDEO.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("-o", "--output-dir", metavar="DIR", help="Instead of beside VIDEO.")
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -195,7 +198,9 @@ def plan_command(
     video: Video,
     edited: Edited,
     voice: VoiceFiles = None,
-    out: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Instead of standard output.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Instead of standard output.")
+    ] = None,
     covers: CoversOption = None,
     transcript: TranscriptFile = None,
     backend: BackendName = "auto",
@@ -228,7 +233,9 @@ def plan_command(
 @app.command("apply")
 def apply_command(
     video: Video,
-    edited: Annotated[Path | None, typer.Argument(metavar="[EDITED]", help="The edited transcript.", show_default=False)] = None,
+    edited: Annotated[
+        Path | None, typer.Argument(metavar="[EDITED]", help="The edited transcript.", show_default=False)
+    ] = None,
     voice: VoiceFiles = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="OUT", help="Instead of talk.edited.mp4 beside VIDEO.")
@@ -280,7 +287,9 @@ def models_list(as_json: Json = False) -> None:
 
     rows = [(spec, locate(spec)) for spec in load_registry().values()]
     if as_json:
-        _print_json([{"name": s.name, "purpose": s.purpose, "licence": s.licence, "path": str(p) if p else None} for s, p in rows])
+        _print_json([
+            {"name": s.name, "purpose": s.purpose, "licence": s.licence, "path": str(p) if p else None} for s, p in rows
+        ])  # fmt: skip
         return
     for spec, path in rows:
         print(f"{spec.name:20} {'here' if path else '-':5} {spec.purpose} ({spec.licence})")
@@ -312,7 +321,8 @@ def _print_report(made: dict[str, Any], console: Console) -> None:
         )
         for join in made["joins"]:
             if not join["ok"]:
-                console.warn(f"the join at {join['at']:.2f} s may show (step {join['step']:.1f}, usual {join['natural_p99']:.1f})")
+                usual = f"step {join['step']:.1f}, usual {join['natural_p99']:.1f}"
+                console.warn(f"the join at {join['at']:.2f} s may show ({usual})")
 
 
 def _suffix(video: Path) -> str:

@@ -47,8 +47,8 @@ def _reduced(mask: NDArray[np.uint8], h: int, w: int) -> NDArray[np.uint8]:
 
 
 class StripWriter:
-    """A window's new pictures on disk, lossless (FFV1): what was rendered is not rendered again. Without any picture the
-    file is empty.
+    """A window's new pictures on disk, lossless (FFV1): what was rendered is not rendered again. Without any picture
+    the file is empty.
     """
 
     def __init__(self, path: Path, like: VideoInfo, pix_fmt: str) -> None:
@@ -58,7 +58,7 @@ class StripWriter:
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = like.width, like.height, pix_fmt
         stream.codec_context.options = {"level": "3", "slices": "4", "coder": "0", "context": "0", "g": "1"}
-        stream.codec_context.thread_type = "SLICE"  # type: ignore[assignment]
+        stream.codec_context.thread_type = "SLICE"
         self._stream = stream
 
     def write(self, number: int, frame: VideoFrame) -> None:
@@ -85,7 +85,7 @@ def read_strip(path: Path) -> Iterator[tuple[int, VideoFrame]]:
                 if frame.pts is not None and frame.time_base is not None:
                     yield round(frame.pts * frame.time_base * _CLOCK), frame
     except av.FFmpegError as error:
-        raise MediaError(f"{path}: a rendered window cannot be read again ({error}); delete it and run again") from error
+        raise MediaError(f"{path}: a rendered window cannot be read ({error}); delete it and run again") from error
 
 
 @dataclass(frozen=True)

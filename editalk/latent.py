@@ -1,9 +1,9 @@
 """The latent grid of a video VAE: where an edit of frames becomes an edit of latent frames.
 
-Latent 0 of a strip is its frame 0; latent k ≥ 1 is its frames step·(k−1)+1 … step·k (EditYourself, section 3; the step is
-8 for LTX and a property of the backend). An edit is exact in frames, the grid is not: the strip's phase is chosen so that
-the left side of the first change lies on a latent boundary, every change takes the nearest number of latent frames, and
-`rest` says how many frames the generated latents must be resampled by.
+Latent 0 of a strip is its frame 0; latent k ≥ 1 is its frames step·(k−1)+1 … step·k (EditYourself, section 3; the step
+is 8 for LTX and a property of the backend). An edit is exact in frames, the grid is not: the strip's phase is chosen so
+that the left side of the first change lies on a latent boundary, every change takes the nearest number of latent
+frames, and `rest` says how many frames the generated latents must be resampled by.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from editalk.analysis import Box, face_step
 from editalk.audio import Audio
-from editalk.plan import EditPlan, Join
+from editalk.plan import EditPlan
 from editalk.timebase import FrameRange
 
 LIMIT = 99.0  # percentile of the source's own steps that no step at a join may exceed (design, section 9)
@@ -89,7 +89,8 @@ class ClickWatch:
         self.natural = natural
         self._reach = round(0.005 * plan.source.sample_rate)
         self._worst = [0.0] * len(self.places)
-        self._at, self._last = 0, None
+        self._at = 0
+        self._last: NDArray[np.float32] | None = None
 
     def hear(self, chunk: Audio) -> None:
         wave = chunk.samples if self._last is None else np.concatenate([self._last, chunk.samples])

@@ -107,7 +107,8 @@ class TestLevels:
     def test_bounds_of_speech(self) -> None:
         wave = np.concatenate([noise(8000, -80), voiced(8000), noise(8000, -80)])[:, 0]
         start, end = speech_bounds(wave, RATE)
-        assert abs(start - 8000) <= 320 and abs(end - 16000) <= 320
+        assert abs(start - 8000) <= 320
+        assert abs(end - 16000) <= 320
 
 
 class TestLoudness:
@@ -174,7 +175,8 @@ class TestJoins:
         source = StoredSound(Audio(noise(1000, -30), RATE))
         for a, b in ((0, 1000), (0, 0), (1000, 3)):
             by, fade = join_offset(source.read, a, b, 100)
-            assert abs(by) <= 100 and fade > 0
+            assert abs(by) <= 100
+            assert fade > 0
 
 
 class TestStretch:
@@ -210,7 +212,8 @@ class TestStretch:
         time = np.arange(RATE) / RATE
         tone = np.sin(2 * np.pi * 440 * time).astype(np.float32)[:, None] * 0.5
         made = resample(Audio(tone, RATE), rate)
-        assert made.rate == rate and len(made.samples) == rate
+        assert made.rate == rate
+        assert len(made.samples) == rate
         truth = 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
         assert np.abs(made.samples[500:-500, 0] - truth[500:-500]).max() < 0.01
 
@@ -231,7 +234,8 @@ class TestRoomTone:
         wave, spans = talk()
         made = find_room_tone(StoredSound(Audio(wave, RATE)).read, len(wave), RATE, spans).make(6 * RATE).samples[:, 0]
         level = rms_db(made, RATE, 0.01)
-        assert level.min() > -66 and level.max() < -54
+        assert level.min() > -66
+        assert level.max() < -54
         part = made[RATE : RATE + 3200]
         like = np.correlate(made, part, "valid") / np.square(part).sum()
         like[RATE - 200 : RATE + 200] = 0

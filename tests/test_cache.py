@@ -12,9 +12,14 @@ from editalk.cache import Cache, default_root, key
 def test_a_failed_making_leaves_nothing(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     target = cache.path("window", "a.bin")
-    with pytest.raises(RuntimeError), cache.making(target) as part:
-        part.write_bytes(b"half")
-        raise RuntimeError
+
+    def fail() -> None:
+        with cache.making(target) as part:
+            part.write_bytes(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert list(target.parent.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: files in, files out, exit codes; on clips without a face, which still are edited."""
+"""The command line as a user meets it: files in, files out, exit codes; on clips without a face, edited as well."""
 
 from __future__ import annotations
 
@@ -158,16 +158,16 @@ BAD_INPUT: dict[str, tuple[int, str, Callable[[Path, Path], list[str]]]] = {
     "not a video": (1, "edited.txt", lambda t, d: ["apply", edited(d, "x"), edited(d, "x")]),
     "empty text": (3, "no words", lambda t, d: ["apply", str(t), edited(d, "")]),
     "unreadable mark": (3, "line 2, column 5", lambda t, d: ["apply", str(t), edited(d, "one two\nfour{++five")]),
-    "new words without a voice": (4, "hello", lambda t, d: ["apply", str(t), edited(d, "one hello " + " ".join(WORDS[1:]))]),
-    "no such folder": (1, "nowhere", lambda t, d: ["apply", str(t), edited(d, "one"), "-o", str(d / "nowhere" / "o.mp4")]),
+    "no voice": (4, "hello", lambda t, d: ["apply", str(t), edited(d, "one hello " + " ".join(WORDS[1:]))]),
+    "no such folder": (1, "nowhere", lambda t, d: ["apply", str(t), edited(d, "one"), "-o", str(d / "nowhere/o.mp4")]),
     "unknown suffix": (1, ".xyz", lambda t, d: ["apply", str(t), edited(d, "one"), "-o", str(d / "o.xyz")]),
     "no words at all": (2, "EDITED", lambda t, d: ["apply", str(t)]),
     "unknown flag": (2, "--frobnicate", lambda t, d: ["apply", str(t), "--frobnicate"]),
     "unknown backend": (2, "warp", lambda t, d: ["apply", str(t), edited(d, "one"), "--backend", "warp"]),
     "unknown region": (2, "mouth", lambda t, d: ["apply", str(t), edited(d, "one"), "--region", "head"]),
-    "bad transcript": (3, "edited.txt", lambda t, d: ["apply", str(t), edited(d, "one"), "--transcript", edited(d, "one")]),
+    "bad transcript": (3, "edited.txt", lambda t, d: ["apply", str(t), *[edited(d, "one"), "--transcript"] * 2][:-1]),
     "bad plan": (3, "edited.txt", lambda t, d: ["apply", str(t), "--plan", edited(d, "one")]),
-    "voice is no sound": (1, "edited.txt", lambda t, d: ["apply", str(t), edited(d, "one ten"), "--voice", edited(d, "one ten")]),
+    "voice is no sound": (1, "edited.txt", lambda t, d: ["apply", str(t), *[edited(d, "one ten"), "--voice"] * 2][:-1]),
 }
 
 

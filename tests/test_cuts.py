@@ -26,9 +26,8 @@ from editalk.timebase import FrameRange, FrameRate
 
 def evidence(n: int = 60, first: int = 0) -> CutEvidence:
     """Everything alike: only what a test changes decides."""
-    return CutEvidence(
-        np.arange(first, first + n), np.full(n, -30.0), np.zeros(n, bool), np.ones(n), np.zeros((n, 4)), np.zeros((n, 6))
-    )
+    alike = np.full(n, -30.0), np.zeros(n, bool), np.ones(n), np.zeros((n, 4)), np.zeros((n, 6))
+    return CutEvidence(np.arange(first, first + n), *alike)
 
 
 def changed(field: str, values: dict[int, Any], base: CutEvidence | None = None) -> CutEvidence:
@@ -103,8 +102,8 @@ def test_a_move_chooses_its_three_borders_together() -> None:
 def test_a_cut_stays_within_its_ranges(start: int, width: int, data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     n = 100
-    known = CutEvidence(np.arange(n), rng.normal(-40, 9, n), rng.random(n) < 0.5, rng.random(n), rng.normal(size=(n, 4)),
-                        rng.normal(size=(n, 6)))  # fmt: skip
+    heard = rng.normal(-40, 9, n), rng.random(n) < 0.5
+    known = CutEvidence(np.arange(n), *heard, rng.random(n), rng.normal(size=(n, 4)), rng.normal(size=(n, 6)))
     left, right = FrameRange(start, start + width), FrameRange(start + width + 2, start + 2 * width + 2)
     cut = choose_cut(known, left, right, start, start + width + 2)
     assert cut.left in left

@@ -108,7 +108,9 @@ def test_pieces_tile_the_timeline(plan: EditPlan) -> None:
 def test_kept_footage_keeps_its_sync_to_the_sample(plan: EditPlan) -> None:
     rate, at = plan.source.rate, plan.source.sample_rate
     for sound in (s for s in plan.sound if s.origin is Origin.SOURCE):
-        shown = [p for p in plan.timeline if rate.sample(p.start, at) < sound.end and sound.start < rate.sample(p.end, at)]
+        shown = [
+            p for p in plan.timeline if rate.sample(p.start, at) < sound.end and sound.start < rate.sample(p.end, at)
+        ]
         for piece in shown:
             assert piece.source is not None
             assert not piece.resampled
@@ -233,8 +235,8 @@ def test_a_take_is_as_long_as_its_voice(seconds: float) -> None:
     ],
 )
 def test_a_broken_plan_names_the_place(change: object, message: str) -> None:
-    plan = build_plan(source("25", 20), even_words(10, 20), Script(tuple("abcdefghij"), (WordEdit(Tag.EQUAL, 0, 10, 0, 10),)),
-                      PreferredCuts())  # fmt: skip
+    script = Script(tuple("abcdefghij"), (WordEdit(Tag.EQUAL, 0, 10, 0, 10),))
+    plan = build_plan(source("25", 20), even_words(10, 20), script, PreferredCuts())
     data = json.loads(to_json(plan))
     change(data)  # type: ignore[operator]
     with pytest.raises(PlanError, match=message):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from editalk.timebase import FrameRange, FrameRate, TimeRange, nearest, samples
 
-rates = st.sampled_from(["24000/1001", "24", "25", "30000/1001", "50", "60000/1001", "60", "1350/61"]).map(FrameRate.parse)
+RATES = ["24000/1001", "24", "25", "30000/1001", "50", "60000/1001", "60", "1350/61"]
+rates = st.sampled_from(RATES).map(FrameRate.parse)
 frames = st.integers(0, 10_000_000)
 
 

@@ -1,5 +1,5 @@
-"""What a voice says. Most tests speak a toy language in which every phone is a pure tone; the figures on real speech are
-measured where EDITALK_CLIPS names a folder with the GRID corpus in `grid/`.
+"""What a voice says. Most tests speak a toy language in which every phone is a pure tone; real speech is tried where
+EDITALK_CLIPS names a folder with the GRID corpus in `grid/`.
 
 The limits of `Reading.wrong` are from 450 GRID sentences and three synthetic voices (excess − 60 · fit):
 
@@ -82,7 +82,8 @@ def heard(voice: Voice) -> list[int]:
 class TestAcoustic:
     def test_the_model_is_read(self) -> None:
         model = phone_model()
-        assert {"AA", "SIL", "ZH"} <= set(model.names) and len(model.names) == 42
+        assert {"AA", "SIL", "ZH"} <= set(model.names)
+        assert len(model.names) == 42
         assert model.senones.max() == 5125
         assert len(model.triphones) > 100_000
         states = model.states([("K", "AE", "T"), ("S",)])
@@ -121,10 +122,14 @@ class TestHear:
 
     def test_the_whole_script(self) -> None:
         voice = hear([speak(TOKENS)], TOKENS, self.runs)
-        assert voice.covers == SCRIPT and not voice.runs and not voice.doubtful and not voice.warnings
+        assert voice.covers == SCRIPT
+        assert not voice.runs
+        assert not voice.doubtful
+        assert not voice.warnings
         assert heard(voice) == list(range(len(TOKENS)))
         times = [t for w in voice.words for t in (w.start, w.end)]
-        assert times == sorted(times) and times[0] == pytest.approx(0.3, abs=0.03)
+        assert times == sorted(times)
+        assert times[0] == pytest.approx(0.3, abs=0.03)
         assert voice.fit > 0.9
 
     def test_the_script_in_two_files(self) -> None:
@@ -148,7 +153,8 @@ class TestHear:
         assert first.end <= second.start
         for run in voice.runs:
             assert run.start <= run.speech_start < run.speech_end <= run.end
-            assert run.speech_start - run.start <= 0.0801 and run.end - run.speech_end <= 0.0801
+            assert run.speech_start - run.start <= 0.0801
+            assert run.end - run.speech_end <= 0.0801
 
     def test_the_range_is_the_speech_and_a_little_quiet(self) -> None:
         said = TOKENS[2:4]
@@ -164,7 +170,7 @@ class TestHear:
     @pytest.mark.parametrize("covers", [None, SCRIPT, NEW_WORDS])
     def test_something_else(self, covers: str | None) -> None:
         other = "People often listen to loud music during breakfast".split()
-        with pytest.raises(VoiceError, match="clone.wav: does not say") as error:
+        with pytest.raises(VoiceError, match=r"clone\.wav: does not say") as error:
             hear([speak(other)], TOKENS, self.runs, covers, names=["clone.wav"])
         assert "not heard" in str(error.value) or "something else" in str(error.value)
         assert error.value.exit_code == 4
@@ -187,12 +193,13 @@ class TestHear:
     def test_one_other_word_is_doubted(self) -> None:
         said = [*TOKENS[:6], "yellow", *TOKENS[7:]]
         voice = hear([speak(said)], TOKENS, ((2, 4),))
-        assert voice.covers == SCRIPT and 6 in voice.doubtful
+        assert voice.covers == SCRIPT
+        assert 6 in voice.doubtful
         assert "coins" in voice.warnings[0]
 
     def test_silence_nothing_and_nonsense(self) -> None:
         silent = np.zeros(RATE, np.float32)
-        with pytest.raises(VoiceError, match="a.wav: nobody speaks"):
+        with pytest.raises(VoiceError, match=r"a\.wav: nobody speaks"):
             hear([silent], TOKENS, ((2, 4),), names=["a.wav"])
         with pytest.raises(VoiceError, match="nobody speaks"):
             hear([silent[:0]], TOKENS, ((2, 4),))
@@ -207,7 +214,8 @@ class TestHear:
 
     def test_tokens_that_are_not_spoken(self) -> None:
         voice = hear([speak(TOKENS[:6])], [*TOKENS[:3], "—", *TOKENS[3:6]], ((1, 2),))
-        assert voice.covers == SCRIPT and heard(voice) == list(range(7))
+        assert voice.covers == SCRIPT
+        assert heard(voice) == list(range(7))
 
     @settings(max_examples=8, deadline=None)
     @given(st.integers(0, 9), st.integers(1, 3), st.booleans())
@@ -229,9 +237,13 @@ class TestOtherLanguages:
 
     def test_by_length(self) -> None:
         whole = hear([self.sound(4.5)], self.words, ((2, 4),), language="de")
-        assert whole.covers == SCRIPT and len(whole.words) == len(self.words) and "de" in whole.warnings[0]
+        assert whole.covers == SCRIPT
+        assert len(whole.words) == len(self.words)
+        assert "de" in whole.warnings[0]
         some = hear([self.sound(0.7)], self.words, ((2, 4),), language="de")
-        assert some.covers == NEW_WORDS and heard(some) == [2, 3] and len(some.runs) == 1
+        assert some.covers == NEW_WORDS
+        assert heard(some) == [2, 3]
+        assert len(some.runs) == 1
 
     def test_far_too_long(self) -> None:
         with pytest.raises(VoiceError, match="fits neither"):
@@ -244,7 +256,8 @@ CLIPS = Path(os.environ.get("EDITALK_CLIPS", "")) / "grid"
 @pytest.mark.skipif(not os.environ.get("EDITALK_CLIPS") or not CLIPS.is_dir(), reason="EDITALK_CLIPS has no grid")
 class TestRealSpeech:
     @pytest.fixture(scope="class")
-    def grid(self, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Samples, list[str]]]:
+    @classmethod
+    def grid(cls, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Samples, list[str]]]:
         from editalk.media import decode_sound
 
         folder = tmp_path_factory.mktemp("grid")
@@ -260,7 +273,8 @@ class TestRealSpeech:
         rows = list(grid.values())
         for k, (sound, words) in enumerate(rows):
             reading = read_tokens(Files([sound]), words, range(6))
-            assert reading is not None and reading.wrong < 0
+            assert reading is not None
+            assert reading.wrong < 0
             others = [w for _, w in rows[k + 1 :] + rows[:k] if not set(w) & set(words)]
             if others:
                 other = read_tokens(Files([sound]), others[0], range(6))

@@ -139,7 +139,7 @@ def _first_safe(span: Span) -> float:
 def _last_safe(span: Span) -> float:
     """A time inside the word that is surely the word's: in its last vowel."""
     vowel = next((p for p in reversed(span.phones) if p.name in VOWELS), None)
-    return (vowel.start + vowel.end) / 2 if vowel else span.start
+    return max((vowel.start + vowel.end) / 2, vowel.end - 0.04) if vowel else span.start
 
 
 def clipped(span: Span, start: float, end: float) -> Span:

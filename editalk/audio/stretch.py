@@ -75,7 +75,7 @@ def _grains(given: Samples, starts: NDArray[np.int64], samples: int, grain: int,
         if k == len(starts) - 1:
             picked.append(last)
             break
-        ideal = int(round(starts[k] / max(1, samples - grain) * last))
+        ideal = round(starts[k] / max(1, samples - grain) * last)
         goes_on = picked[-1] + int(starts[k] - starts[k - 1])
         low, high = max(0, ideal - search), min(last, ideal + search)
         picked.append(_most_alike(mono, goes_on, low, high, grain) if goes_on <= last else ideal)

@@ -16,7 +16,7 @@ from editalk.errors import PlanError, SourceError, UsageError
 from editalk.media import SoundFile
 from editalk.mux import check_target
 from editalk.pipeline.apply import Clock, Result, apply, operations, report
-from editalk.pipeline.edit import Voices, listen, open_voices, plan_edit, read_script, spoken_ranges
+from editalk.pipeline.edit import listen, open_voices, plan_edit, read_script, spoken_ranges
 from editalk.pipeline.source import Listening, Source, beside, opened, read_text, transcribe, words_of
 from editalk.plan import EditPlan, Script, VoiceRef, from_json
 from editalk.reporting import Reporter

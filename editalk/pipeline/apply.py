@@ -150,7 +150,8 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
             for j in result.joins
         ],
         "sound_joins": [
-            {"at": round(c.sample / at, 4), "step": round(c.step, 5), "natural_p999": round(c.natural, 5), "ok": c.passed}
+            {"at": round(c.sample / at, 4), "step": round(c.step, 5), "natural_p999": round(c.natural, 5),
+             "ok": c.passed}
             for c in result.clicks
         ],
         "voice_covers": plan.voice_covers,
@@ -163,8 +164,10 @@ def operations(plan: EditPlan) -> list[dict[str, Any]]:
     """Kind, text, source and timeline ranges in seconds."""
     rows = []
     for operation in plan.operations:
-        ranges = {name: [round(t, 4) for t in (span.seconds(plan.source.rate).start, span.seconds(plan.source.rate).end)]
-                  for name, span in (("source", operation.source), ("timeline", operation.timeline))}  # fmt: skip
+        ranges = {}
+        for name, span in (("source", operation.source), ("timeline", operation.timeline)):
+            seconds = span.seconds(plan.source.rate)
+            ranges[name] = [round(seconds.start, 4), round(seconds.end, 4)]
         rows.append({"kind": operation.kind.value, "text": operation.text, **ranges}
                     | ({"region": operation.region} if operation.region else {}))  # fmt: skip
     return rows

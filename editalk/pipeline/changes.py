@@ -17,7 +17,7 @@ _STYLES = {Tag.DELETE: "red strike", Tag.INSERT: "green", Tag.MOVE: "cyan", Tag.
 
 
 def changes(words: Sequence[Word], script: Script) -> list[dict[str, Any]]:
-    """One row for every edit that is more than keeping: kind, old and new words, source seconds, new seconds (a guess)."""
+    """One row for every edit that is more than keeping: kind, words, source seconds, a guess of new seconds."""
     rows = []
     for edit in script.edits:
         if edit.tag is Tag.EQUAL and not edit.caption:

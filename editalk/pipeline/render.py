@@ -82,7 +82,9 @@ def footage_of(window: RenderWindow, rate: FrameRate, frames: int) -> FrameRange
     shown = [f for p in window.pieces if p.source is not None for f in (p.source, p.source_end)]
     centres = [min(max(f, 0), frames) for f in _clipped(window, shown)]
     reach = rate.frames(LEARN)
-    return FrameRange(max(0, min(centres) - reach), min(frames, max(centres) + reach)) if centres else FrameRange(0, frames)
+    if not centres:
+        return FrameRange(0, frames)
+    return FrameRange(max(0, min(centres) - reach), min(frames, max(centres) + reach))
 
 
 def _clipped(window: RenderWindow, shown: Sequence[int]) -> list[int]:

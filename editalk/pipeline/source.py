@@ -108,8 +108,8 @@ def words_of(source: Source, given: Path | None, how: Listening, cache: Cache, r
     late = [w for w in transcript.words if w.start > source.info.duration + 0.5]
     if late:
         raise SourceError(
-            f"{path}: “{late[0].text}” is said at {late[0].start:.2f} s, but {name} lasts {source.info.duration:.2f} s: "
-            "the transcript of another file?"
+            f"{path}: “{late[0].text}” is said at {late[0].start:.2f} s, but {name} lasts only "
+            f"{source.info.duration:.2f} s: the transcript of another file?"
         )
     return transcript
 

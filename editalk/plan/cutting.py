@@ -60,7 +60,7 @@ class Boundaries:
         return (left, right) if left <= right else ((left + right) / 2,) * 2
 
     def choices(self, k: int, low: float, high: float) -> FrameRange:
-        """Frames at which a cut in gap k may lie, [start, end] both inclusive: within the gap, and within [low, high]."""
+        """Frames at which a cut in gap k may lie, both ends inclusive: within the gap, and within [low, high]."""
         left, right = self.gap(k)
         first = self.rate.frames_to_cover(max(left, low))
         last = self.rate.frame_at(min(right, high))
@@ -85,7 +85,8 @@ def footage(
     begins, ends = {-1: 0}, {len(parts): boundaries.frames}
     for (i, _, end), (j, first, _) in zip(order, order[1:], strict=False):
         pauses = [p.pause for p in parts[i + 1 : j] if p.pause is not None]
-        ends[i], begins[j] = cutting.shortened(end, pauses[0]) if end == first and pauses else cutting.between(end, first)
+        shorter = end == first and pauses
+        ends[i], begins[j] = cutting.shortened(end, pauses[0]) if shorter else cutting.between(end, first)
     ranges = tuple(
         Footage(begins[i], max(ends[i], begins[i] + 1)) if p.footage else None for i, p in enumerate(parts)
     )
@@ -108,20 +109,20 @@ class _Cutting:
             left, right = gone, min(stays, went + PAUSE_KEPT)
         else:
             left, right = max(kept, gone - PAUSE_KEPT), went
-        lefts, l = self.choices(end, left, parted=end in self.used)
-        rights, r = self.choices(first, right, parted=first - 1 in self.used)
-        return self.chooser.join(lefts, rights, (l, r))
+        lefts, last = self.choices(end, left, parted=end in self.used)
+        rights, start = self.choices(first, right, parted=first - 1 in self.used)
+        return self.chooser.join(lefts, rights, (last, start))
 
     def shortened(self, k: int, pause: float) -> tuple[int, int]:
         """Gap k cut down to a pause; parted in one place where it is not longer than that."""
         left, right = self.at.gap(k)
         if right - left <= pause or k in (0, len(self.at.words)):
             return (self.point(k),) * 2
-        l, r = self.at.rate.frames(left + pause / 2), self.at.rate.frames(right - pause / 2)
-        return l, max(l, r)
+        last, first = self.at.rate.frames(left + pause / 2), self.at.rate.frames(right - pause / 2)
+        return last, max(last, first)
 
     def point(self, k: int) -> int:
-        """The frame at which gap k is parted: close behind the word before it, so that a pause stays with what follows."""
+        """The frame at which gap k is parted: close behind the word before it, a pause stays with what follows."""
         if k not in self.points:
             left, right = self.at.gap(k)
             middle = left + min((right - left) / 2, REACH) if k else max(right - REACH, (left + right) / 2)

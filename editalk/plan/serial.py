@@ -40,12 +40,13 @@ def from_json(text: str, name: str = "plan") -> EditPlan:
 
 
 def _check_tiling(plan: EditPlan, name: str) -> None:
-    for what, pieces in (("timeline", plan.timeline), ("sound", plan.sound)):
+    stretches = {"timeline": [(p.start, p.end) for p in plan.timeline], "sound": [(p.start, p.end) for p in plan.sound]}
+    for what, spans in stretches.items():
         at = 0
-        for k, piece in enumerate(pieces):
-            if piece.start != at or piece.end <= at:
-                raise PlanError(f"{name}: {what}[{k}] begins at {piece.start}, the piece before it ends at {at}")
-            at = piece.end
+        for k, (start, end) in enumerate(spans):
+            if start != at or end <= at:
+                raise PlanError(f"{name}: {what}[{k}] begins at {start}, the piece before it ends at {at}")
+            at = end
     for k, shown in enumerate(plan.timeline):
         if shown.source is not None and not 0 <= shown.source < shown.source_end <= plan.source.frames:
             raise PlanError(f"{name}: timeline[{k}] shows frames that the source does not have")

@@ -18,7 +18,7 @@ from editalk.plan.windows import windows
 from editalk.timebase import FrameRange, samples
 from editalk.transcript import Word
 
-FADE = Fraction(12, 1000)  # seconds of equal-power crossfade where unrelated sounds meet (design, section 5: 5 to 30 ms)
+FADE = Fraction(12, 1000)  # seconds of equal-power crossfade where unrelated sounds meet (design: 5 to 30 ms)
 STRETCH = 1.5  # replaced footage is resampled up to this ratio, beyond it gains or loses frames in one place
 RETIME = 3.0  # a retimed span lasts at most so many times, at least this part of what it lasted
 
@@ -156,7 +156,8 @@ class _Layout:
             raise VoiceError(f"no voice says “{text}”")
         rate, at = self.ref.rate, self.ref.sample_rate
         spoken = samples(heard.end, at) - samples(heard.start, at)
-        frames = max(1, rate.frames_to_cover(heard.end - heard.start) if part.retime is None else rate.frames(part.retime))
+        lasting = heard.end - heard.start
+        frames = max(1, rate.frames_to_cover(lasting) if part.retime is None else rate.frames(part.retime))
         length = rate.sample(start + frames, at) - rate.sample(start, at)
         if part.retime is None:  # the rest of under a frame is the voice file's own quiet on either side
             offset = samples(heard.start, at) - (length - spoken) // 2
@@ -212,12 +213,12 @@ class _Layout:
         start, end = rate.sample(self.frame, at), rate.sample(self.frame + frames, at)
         last = self.sounds[-1] if self.sounds else None
         plain = origin is Origin.SOURCE and not stretched
-        if last and plain and last.origin is origin and last.source_samples == last.samples:
-            # a frame is not a whole number of samples at every rate: what continues, continues to the sample
-            if abs(last.offset + last.samples - offset) <= 1:
-                self.sounds[-1] = SoundPiece(last.start, end - last.start, origin, last.offset, end - last.start,
-                                             fade=last.fade)  # fmt: skip
-                return
+        going_on = last and plain and last.origin is origin and last.source_samples == last.samples
+        # a frame is not a whole number of samples at every rate: what continues, continues to the sample
+        if last and going_on and abs(last.offset + last.samples - offset) <= 1:
+            length = end - last.start
+            self.sounds[-1] = SoundPiece(last.start, length, origin, last.offset, length, fade=last.fade)
+            return
         fade = samples(FADE, at) if last else 0
         self.sounds.append(SoundPiece(start, end - start, origin, offset, stretched or end - start, voice, fade, gain))
 

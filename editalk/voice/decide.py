@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -49,9 +48,10 @@ def hear(
     choices = _choices(files, script, new_runs, covers)
     if not choices:
         raise VoiceError(_refusal(files, script, new_runs, covers, names, None))
-    best, reading = min(choices, key=lambda c: c[1].wrong)
-    if reading.wrong > 0:
-        raise VoiceError(_refusal(files, script, new_runs, covers, names, (best, reading)))
+    believed = [c for c in choices if c[2] <= 0]
+    if not believed:
+        raise VoiceError(_refusal(files, script, new_runs, covers, names, min(choices, key=lambda c: c[2])[1]))
+    best, reading, _ = min(believed, key=lambda c: c[1].badness)
     runs = runs_of(files, reading.words, new_runs) if best == NEW_WORDS else ()
     return Voice(best, reading.words, runs, reading.fit, reading.doubtful, _doubts(reading, script, names))
 
@@ -72,34 +72,32 @@ def _check_given(
 
 def _choices(
     files: Sequence[Samples], script: Sequence[str], new_runs: Sequence[Run], covers: str | None
-) -> list[tuple[str, Reading]]:
-    """All ways in which the files can be meant."""
-    found: list[tuple[str, Reading | None]] = []
+) -> list[tuple[str, Reading, float]]:
+    """All ways in which the files can be meant: what they cover, how, and how wrong that is (over 0: surely)."""
+    found: list[tuple[str, Sequence[Reading | None]]] = []
     given = Files(files)
     if covers != NEW_WORDS:
-        found.append((SCRIPT, read_tokens(given, script, range(len(script)))))
+        found.append((SCRIPT, [read_tokens(given, script, range(len(script)))]))
     if covers != SCRIPT and new_runs:
         wanted = [k for a, b in new_runs for k in range(a, b)]
         if len(files) == len(new_runs) > 1:
             found.append((NEW_WORDS, _one_each(files, script, new_runs)))
         else:
-            found.append((NEW_WORDS, read_tokens(given, [script[k] for k in wanted], wanted)))
-    return [(name, reading) for name, reading in found if reading is not None]
+            found.append((NEW_WORDS, [read_tokens(given, [script[k] for k in wanted], wanted)]))
+    choices = []
+    for name, readings in found:
+        possible = [r for r in readings if r is not None]
+        if len(possible) == len(readings):
+            choices.append((name, together(possible), max(r.wrong for r in possible)))
+    return choices
 
 
-def _one_each(files: Sequence[Samples], script: Sequence[str], new_runs: Sequence[Run]) -> Reading | None:
-    """Each file as one run; None where one is impossible. The worst of them decides."""
-    readings = []
-    for k, (file, (a, b)) in enumerate(zip(files, new_runs, strict=True)):
-        reading = read_tokens(Files([file], k), script[a:b], range(a, b))
-        if reading is None:
-            return None
-        readings.append(reading)
-    worst = max(readings, key=lambda r: r.wrong)
-    whole = together(readings)
-    if worst.wrong <= 0:
-        return whole
-    return replace(worst, words=whole.words, excesses=whole.excesses)
+def _one_each(files: Sequence[Samples], script: Sequence[str], new_runs: Sequence[Run]) -> list[Reading | None]:
+    """Each file as one run."""
+    return [
+        read_tokens(Files([file], k), script[a:b], range(a, b))
+        for k, (file, (a, b)) in enumerate(zip(files, new_runs, strict=True))
+    ]
 
 
 def _doubts(reading: Reading, script: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
@@ -116,7 +114,7 @@ def _doubts(reading: Reading, script: Sequence[str], names: Sequence[str]) -> tu
 
 def _refusal(
     files: Sequence[Samples], script: Sequence[str], new_runs: Sequence[Run], covers: str | None,
-    names: Sequence[str], best: tuple[str, Reading] | None,
+    names: Sequence[str], best: Reading | None,
 ) -> str:  # fmt: skip
     """What was expected and what is heard instead."""
     wanted = []
@@ -126,7 +124,7 @@ def _refusal(
         wanted.append(f"the whole script, “{_short(script)}”")
     lines = [f"{', '.join(names)}: does not say {' nor '.join(wanted)}"]
     if best is not None:
-        differ = [script[k] for k in best[1].doubtful]
+        differ = [script[k] for k in best.doubtful]
         if differ:
             lines.append(f"words that were expected and not heard: {_short(differ)}")
     heard = "; ".join(filter(None, (_heard(f) for f in files[:4])))

@@ -42,13 +42,18 @@ class Reading:
     phones: int = 0
 
     @property
+    def badness(self) -> float:
+        """How ill the words fit; readings of the same files compare by it."""
+        return self.excess - FIT_WEIGHT * self.fit
+
+    @property
     def wrong(self) -> float:
         """Over 0 where these words were surely not said. The limit is from measurements: see tests/test_voice.py."""
         limit = max(LEAST_LIMIT, LIMIT + LIMIT_PER_SECOND / max(0.2, self.seconds))
         if self.rivalled >= RIVALRY:
             limit = min(limit, RIVALRY_LIMIT)
         rushed = RUSHED if self.phones > FASTEST * max(1.0, self.seconds) else 0.0
-        return self.excess - FIT_WEIGHT * self.fit + rushed - limit
+        return self.badness + rushed - limit
 
     @property
     def doubtful(self) -> tuple[int, ...]:

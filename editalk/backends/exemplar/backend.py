@@ -35,7 +35,8 @@ class Exemplar:
         """New pictures for the frames of the window that do not show a source frame as it is."""
         span, footage = given.window.span, Held(given.footage)
         shots = base_shots(given, footage)
-        kept = {f for p in given.window.pieces if p.source is not None and not p.resampled for f in range(p.start, p.end)}
+        plain = [p for p in given.window.pieces if p.source is not None and not p.resampled]
+        kept = {frame for p in plain for frame in range(p.start, p.end)}
         faces = _faces(given.track, shots)
         lips = _lips(given, faces)
         limit, before = step_limit(given.natural_steps), None

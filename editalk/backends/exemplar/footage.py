@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from editalk.cuts import face_pose, picture_gaps, pose_gaps, squared_gaps, thumb
 from editalk.face import FaceTrack
 
 Costs = NDArray[np.float64]
+
+JoinPlanner = Callable[[int, int, int], JoinMorph]
+"""(left source frame, right source frame, most frames on either side) → how the two are joined"""
 
 NEAREST = 0.05  # frames: a position nearer to a whole frame than this shows that frame
 JUMP = 1.5  # what a jump costs beyond the difference of its two sides (an inter-ocular distance costs 6)
@@ -87,11 +90,13 @@ def footage_map(frames: NDArray[np.int64], pose: NDArray[np.floating[Any]],
 # ------------------------------------------------------------------------------------------------------------- paths
 
 
-def base_footage(known: FootageMap, a: int | None, b: int | None, n: int, rate: float) -> tuple[Shot, ...]:
+def base_footage(known: FootageMap, a: int | None, b: int | None, n: int, rate: float,
+                 planner: JoinPlanner | None = None) -> tuple[Shot, ...]:  # fmt: skip
     """Footage for exactly `n` frames behind source frame `a` and before source frame `b`.
 
     It goes on from `a` and leads into `b` (None: the piece begins or ends the video), plays forward, and jumps where
-    two places look alike; every jump is morphed. Raises ValueError where no footage is known.
+    two places look alike; every jump is morphed, as long as `planner` says (None: guessed from thumbnails and pose).
+    Raises ValueError where no footage is known.
     """
     if n <= 0:
         return ()
@@ -100,11 +105,11 @@ def base_footage(known: FootageMap, a: int | None, b: int | None, n: int, rate: 
     if a is not None and b is not None and TURN_STEPS[0] * n <= b - a - 1 <= TURN_STEPS[1] * n:
         return resample(a + 1, b - a - 1, n)
     if a is None and b is None:
-        return take_path(known, n, rate)
+        return take_path(known, n, rate, planner)
     if n == 1:
         return (_single(known, a, b),)
     known = _nearby(known, a, b)
-    return _shots(_search(known, a, b, n, rate), known, rate)
+    return _shots(_search(known, a, b, n, rate), known, rate, planner)
 
 
 def resample(first: int, source_frames: int, n: int) -> tuple[Shot, ...]:
@@ -113,7 +118,7 @@ def resample(first: int, source_frames: int, n: int) -> tuple[Shot, ...]:
     return tuple(Shot(min(float(last), first + i * source_frames / n)) for i in range(n))
 
 
-def take_path(known: FootageMap, n: int, rate: float) -> tuple[Shot, ...]:
+def take_path(known: FootageMap, n: int, rate: float, planner: JoinPlanner | None = None) -> tuple[Shot, ...]:
     """Footage for a whole new take of `n` frames: forward from the first, beyond the footage's end by jumps back."""
     if n <= 0:
         return ()
@@ -137,7 +142,7 @@ def take_path(known: FootageMap, n: int, rate: float) -> tuple[Shot, ...]:
         row = back
     if left:
         runs.append((row, left))
-    return _shots(runs, known, rate)
+    return _shots(runs, known, rate, planner)
 
 
 def _best_jump(gaps: Costs, used: Costs, reach: NDArray[np.int64], row: int, shortest: int) -> tuple[int, int]:
@@ -189,8 +194,7 @@ def _jump_gaps(known: FootageMap) -> Costs:
 
 def _search(known: FootageMap, a: int | None, b: int | None, n: int, rate: float) -> list[tuple[int, int]]:
     """Runs (first row, frames) of the cheapest path; frames shown too often get dearer until they are not."""
-    half = min(LONGEST, max(1, round(rate / 3)))
-    problem = _Problem(known, a, b, n, half)
+    problem = _Problem(known, a, b, n, min(LONGEST, max(1, round(rate / 3))))
     burden = known.burden + NEARBY * _beside(known, a, b, n)
     runs: list[tuple[int, int]] = []
     fewest = n + 1
@@ -308,7 +312,8 @@ class _Problem:
 # ------------------------------------------------------------------------------------------------------------- shots
 
 
-def _shots(runs: Sequence[tuple[int, int]], known: FootageMap, rate: float) -> tuple[Shot, ...]:
+def _shots(runs: Sequence[tuple[int, int]], known: FootageMap, rate: float,
+           planner: JoinPlanner | None) -> tuple[Shot, ...]:  # fmt: skip
     shots = [Shot(float(known.frames[row + i])) for row, count in runs for i in range(count)]
     reach = _reach(known)
     at = 0
@@ -319,8 +324,12 @@ def _shots(runs: Sequence[tuple[int, int]], known: FootageMap, rate: float) -> t
         room_before = count if k == 1 else count // 2
         room_after = length if k == len(runs) - 1 else length - length // 2
         lead = start - _first_row(known, start)
-        half = morph_frames(_distance(known, last, start), rate)
-        join = JoinMorph(min(half, room_before, lead), min(half, room_after, int(reach[last]) - 1), 0.0)
+        if planner is not None:
+            planned = planner(int(known.frames[last]), int(known.frames[start]), min(LONGEST, room_before, room_after))
+            join = JoinMorph(min(planned.before, lead), min(planned.after, int(reach[last]) - 1), planned.score)
+        else:
+            half = morph_frames(1.5 * _distance(known, last, start), rate)
+            join = JoinMorph(min(half, room_before, lead), min(half, room_after, int(reach[last]) - 1), 0.0)
         for offset in range(-join.before, join.after):
             left, right = known.frames[last + 1 + offset], known.frames[start + offset]
             shots[at + offset] = Shot(float(left), float(right), join.weight(offset))

@@ -97,7 +97,8 @@ def morph(left: Image, right: Image, w: float, left_points: Points | None = None
     if w > SWITCH[1]:
         return _render(right, motion.to_right(w))
     to_left, to_right = motion.to_left(w), motion.to_right(w)
-    share = _right_share(_warp(motion.lumas[0], to_left), _warp(motion.lumas[1], to_right), motion.face(w), motion.turn(w), w)
+    small = _warp(motion.lumas[0], to_left), _warp(motion.lumas[1], to_right)
+    share = _right_share(*small, motion.face(w), motion.turn(w), w)
     a, b = _render(left, to_left), _render(right, to_right)
     weight = cv2.resize(share, (left.shape[1], left.shape[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.blendLinear(a, b, 1 - weight, weight), np.uint8)

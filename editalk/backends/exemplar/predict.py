@@ -22,7 +22,8 @@ LEADS = np.arange(-0.12, 0.161, 0.02)  # how long after the picture the sound ma
 USUAL_LEAD = 0.05
 QUIET = 26.0  # dB below the speech's level that count as silence
 OTHER = 0.3  # of the gain, for what is not the opening
-AMPLITUDE = 0.87  # of the true aperture's SD
+LEAST_FACTOR = 0.75  # by which a prediction is brought to the usual amplitude
+AMPLITUDE = 0.97  # of the true aperture's SD
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Predictor:
         if awake.sum() < 10:
             return shapes
         mean, spread = float(gape[awake].mean()), max(float(gape[awake].std()), 1e-6)
-        factor = float(np.clip(AMPLITUDE * self.spoken[1] / spread, 1.0, 2.5)) ** sure
+        factor = float(np.clip(AMPLITUDE * self.spoken[1] / spread, LEAST_FACTOR, 2.5)) ** sure
         centre = shapes[awake].mean(0)
         moved = centre + factor * (shapes - centre)
         return np.asarray(moved + sure * (self.spoken[0] - mean) * self.slope)
