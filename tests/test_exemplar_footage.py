@@ -20,6 +20,7 @@ from editalk.backends.exemplar.footage import (
     resample,
     take_path,
 )
+from editalk.backends.exemplar.morph import JoinMorph
 from editalk.face import FaceTrack
 from editalk.timebase import FrameRate
 
@@ -169,3 +170,21 @@ def test_face_points_between_frames() -> None:
     mixed = points(track, Shot(0.0, 2.0, 0.25))
     assert mixed is not None
     assert mixed[0, 0] == pytest.approx(0.5)
+
+
+def test_a_planner_says_how_long_the_morphs_are() -> None:
+    asked: list[tuple[int, int, int]] = []
+
+    def planner(left: int, right: int, longest: int) -> JoinMorph:
+        asked.append((left, right, longest))
+        return JoinMorph(min(2, longest), min(3, longest), 0.5)
+
+    shots = base_footage(known(), 36, 37, 50, 25.0, planner)
+    assert len(asked) >= 1
+    assert all(left + 1 != right and 0 < longest <= 8 for left, right, longest in asked)
+    assert 0 < sum(s.other is not None for s in shots) <= 5 * len(asked)
+
+
+def test_a_single_new_frame_lies_between_its_neighbours() -> None:
+    (shot,) = base_footage(known(), 20, 40, 1, 25.0)
+    assert (shot.frame, shot.other, shot.weight) == (21.0, 39.0, 0.5)

@@ -134,7 +134,8 @@ def test_lines_are_balanced() -> None:
 
 def whisper(*words: dict[str, Any], **more: Any) -> str:
     text = "".join(w.get("word", "") for w in words)
-    return json.dumps({"text": text, "segments": [{"id": 0, "start": 0.0, "end": 3.0, "text": text, "words": words, **more}]})
+    segment = {"id": 0, "start": 0.0, "end": 3.0, "text": text, "words": words, **more}
+    return json.dumps({"text": text, "segments": [segment]})
 
 
 def said(transcript: Transcript) -> list[tuple[str, float, float]]:
@@ -175,8 +176,11 @@ def test_whisperx_edges_and_segments_it_could_not_align() -> None:
 
 
 def test_faster_whisper_dumps() -> None:
-    as_list = [{"id": 1, "start": 0, "end": 1, "text": " Hi you", "words": [
-        {"start": 0.0, "end": 0.4, "word": " Hi", "probability": 0.9}, {"start": 0.4, "end": 1, "word": " you", "probability": 1}]}]  # fmt: skip
+    words = [
+        {"start": 0.0, "end": 0.4, "word": " Hi", "probability": 0.9},
+        {"start": 0.4, "end": 1, "word": " you", "probability": 1},
+    ]
+    as_list = [{"id": 1, "start": 0, "end": 1, "text": " Hi you", "words": words}]
     as_tuples = [[1, 0, 0, 1, " Hi you", [50, 51], 0.0, -0.1, 1.0, 0.0, [[0.0, 0.4, " Hi", 0.9], [0.4, 1, " you", 1]]]]
     for data in (as_list, as_tuples, {"segments": as_list}):
         assert said(parse_transcript(json.dumps(data))) == [("Hi", 0.0, 0.4), ("you", 0.4, 1.0)]

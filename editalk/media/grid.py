@@ -67,6 +67,15 @@ def constant_grid(
     return FrameRate(rate), pts[nearest_source(pts, rate, time_base, max(1, nearest(span * rate)))], True
 
 
+def phase(shown: Ticks, rate: FrameRate, time_base: Fraction) -> Fraction:
+    """Seconds by which the frames that a grid shows lie behind its instants, by the median.
+
+    The sound is cut to the pictures by as much, so that an uneven stream is in sync on average, not only at its start.
+    """
+    late = (shown - shown[0]) * float(time_base) - np.arange(len(shown)) / float(rate)
+    return Fraction(float(np.median(late))).limit_denominator(1_000_000)
+
+
 def _even_rate(
     pts: Ticks, last_duration: int, time_base: Fraction, average: Fraction | None, nominal: Fraction | None
 ) -> Fraction | None:

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from editalk.errors import MediaError
 from editalk.media.container import describe, opened
-from editalk.media.grid import Ticks, constant_grid
+from editalk.media.grid import Ticks, constant_grid, phase
 from editalk.media.info import AudioInfo, Colour, MediaInfo, PacketMap, VideoInfo
 from editalk.timebase import nearest
 
@@ -190,7 +190,7 @@ def _video_info(path: Path, stream: VideoStream, found: _Packets, first: VideoFr
         pix_fmt=first.format.name,
         rate=rate,
         frames=len(shown),
-        start=int(source[0]) * time_base,
+        start=int(source[0]) * time_base + (phase(shown, rate, time_base) if variable else 0),
         colour=Colour(int(first.color_range), int(first.color_primaries), int(first.color_trc), int(first.colorspace)),
         rotation=round((first.rotation or 0) / 90) * 90 % 360,
         sample_aspect=stream.sample_aspect_ratio or Fraction(1),

@@ -23,7 +23,8 @@ FIT_WEIGHT = 60.0
 SHORT = 0.7  # seconds of speech too short to judge by the fit alone: other words are tried too
 FASTEST = 21.0  # phones a second; nobody speaks faster, so some were not said
 RUSHED = 40.0
-RIVALRY, RIVALRY_LIMIT = 0.45, 15.0
+RIVALRY, RIVALRY_OF_ONE, RIVALRY_LIMIT = 0.3, 0.45, 15.0
+UNRIVALLED, UNRIVALLED_LIMIT = 0.05, 60.0
 LIMIT, LIMIT_PER_SECOND, LEAST_LIMIT = -22.0, 26.0, -8.0
 
 
@@ -38,7 +39,7 @@ class Reading:
     excess: float
     fit: float
     seconds: float
-    rivalled: float = 0.0  # share of other words that fit better, looked at where there is little sound
+    rivalled: float | None = None  # share of other words that fit better, looked at where there is little sound
     phones: int = 0
 
     @property
@@ -50,8 +51,11 @@ class Reading:
     def wrong(self) -> float:
         """Over 0 where these words were surely not said. The limit is from measurements: see tests/test_voice.py."""
         limit = max(LEAST_LIMIT, LIMIT + LIMIT_PER_SECOND / max(0.2, self.seconds))
-        if self.rivalled >= RIVALRY:
-            limit = min(limit, RIVALRY_LIMIT)
+        if self.rivalled is not None:
+            if self.rivalled >= (RIVALRY if len(self.words) > 1 else RIVALRY_OF_ONE):
+                limit = min(limit, RIVALRY_LIMIT)
+            elif self.rivalled <= UNRIVALLED:
+                limit = max(limit, UNRIVALLED_LIMIT)
         rushed = RUSHED if self.phones > FASTEST * max(1.0, self.seconds) else 0.0
         return self.badness + rushed - limit
 
@@ -77,7 +81,7 @@ def read_tokens(given: Files, tokens: Sequence[str], indices: Sequence[int]) -> 
     them or silent.
     """
     sound = given.sound
-    beaten = 0.0
+    beaten: float | None = None
     if len(sound) <= WHOLE * RATE:
         heard = given.heard
         found = fitted(heard, tokens)
@@ -109,7 +113,7 @@ def together(readings: Sequence[Reading]) -> Reading:
     mean = [sum(getattr(r, name) * r.seconds for r in readings) / max(seconds, 1e-9) for name in ("excess", "fit")]
     return Reading(
         tuple(w for r in readings for w in r.words), tuple(e for r in readings for e in r.excesses), mean[0], mean[1],
-        seconds, max(r.rivalled for r in readings), sum(r.phones for r in readings),
+        seconds, readings[0].rivalled if len(readings) == 1 else None, sum(r.phones for r in readings),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from editalk.backends.base import Footage, Image
 from editalk.backends.exemplar.morph import JoinMorph, Points, morph, morph_frames
-from editalk.cuts import face_pose, picture_gaps, pose_gaps, squared_gaps, thumbnail
+from editalk.cuts import picture_gaps, pose_gaps, squared_gaps
 from editalk.face import FaceTrack
 
 Costs = NDArray[np.float64]
@@ -21,13 +21,14 @@ JoinPlanner = Callable[[int, int, int], JoinMorph]
 
 NEAREST = 0.05  # frames: a position nearer to a whole frame than this shows that frame
 JUMP = 1.5  # what a jump costs beyond the difference of its two sides (an inter-ocular distance costs 6)
+CRAMPED = 1.0  # a jump at the very end or to the very beginning of a scene
 REUSE = 0.15  # a frame that was shown before in the same piece, once; grows with every further time
 NEARBY = 0.02  # a frame that is also seen right beside the piece
 MOVING = 0.03  # a frame of usual motion
 UNSEEN = 0.5  # a frame without a face
 LONGEST = 8  # morphed frames on either side of a jump
 MOST_USES = 2
-TURN_STEPS = (0.85, 1.15)  # speeds at which footage still looks natural
+SPEEDS = (0.85, 1.15)  # speeds at which footage still looks natural
 MOST_ROWS = 900
 CUT = 8.0  # usual steps of the whole picture: more is a cut of scenes
 
@@ -70,12 +71,6 @@ class FootageMap:
                           self.burden[start:end])  # fmt: skip
 
 
-def describe(footage: Footage, track: FaceTrack) -> FootageMap:
-    """Look at all frames of a track once."""
-    thumbs = np.stack([thumbnail(footage.image(int(f))[..., 0]) for f in track.frames])
-    return footage_map(track.frames, face_pose(track.points), thumbs)
-
-
 def footage_map(frames: NDArray[np.int64], pose: NDArray[np.floating[Any]],
                 thumb: NDArray[np.floating[Any]]) -> FootageMap:  # fmt: skip
     """From `frames` [m] ascending, `pose` [m, k], `thumb` [m, d]."""
@@ -102,7 +97,7 @@ def base_footage(known: FootageMap, a: int | None, b: int | None, n: int, rate: 
         return ()
     if not len(known):
         raise ValueError("no footage to choose from")
-    if a is not None and b is not None and TURN_STEPS[0] * n <= b - a - 1 <= TURN_STEPS[1] * n:
+    if a is not None and b is not None and SPEEDS[0] * n <= b - a - 1 <= SPEEDS[1] * n:
         return resample(a + 1, b - a - 1, n)
     if a is None and b is None:
         return take_path(known, n, rate, planner)
@@ -157,13 +152,10 @@ def _best_jump(gaps: Costs, used: Costs, reach: NDArray[np.int64], row: int, sho
 
 
 def _single(known: FootageMap, a: int | None, b: int | None) -> Shot:
-    """One frame between two."""
-    inner = [f for f in (None if a is None else a + 1, None if b is None else b - 1) if f is not None]
-    sides = [float(f if known.row(f) is not None else c) for f, c in
-             zip(inner, [c for c in (a, b) if c is not None], strict=True)]  # fmt: skip
-    if len(sides) == 2 and sides[0] != sides[1]:
-        return Shot(sides[0], sides[1], 0.5)
-    return Shot(sides[0] if sides else float(known.frames[0]))
+    """One frame between two: between what follows one and what leads to the other."""
+    sides = [float(near if known.row(near) is not None else f)
+             for f, near in ((f, f + way) for f, way in ((a, 1), (b, -1)) if f is not None)]  # fmt: skip
+    return Shot(sides[0], sides[1], 0.5) if len(sides) == 2 and sides[0] != sides[1] else Shot(sides[0])
 
 
 def _reach(known: FootageMap) -> NDArray[np.int64]:
@@ -189,7 +181,9 @@ def _jump_gaps(known: FootageMap) -> Costs:
     gaps = picture_gaps(known.frames, known.pose, known.thumb, following, rows)
     ahead = np.abs(rows[None] - following[:, None])
     gaps[ahead < 3] += 5.0  # a stumble, not a jump
-    return gaps + JUMP
+    lead = np.array([j - _first_row(known, int(j)) for j in rows])
+    short = np.minimum(_reach(known)[:, None] - 1, lead[None]) < LONGEST // 2  # nothing to morph with
+    return gaps + JUMP + CRAMPED * short
 
 
 def _search(known: FootageMap, a: int | None, b: int | None, n: int, rate: float) -> list[tuple[int, int]]:
@@ -253,8 +247,7 @@ class _Problem:
         if row is not None and row > 0 and self.known.goes_on[row - 1]:
             cost = np.full(self.m, np.inf)
             cost[row - 1] = 0.0
-            broken = np.flatnonzero(~self.known.goes_on[:row])
-            return cost, min(outer, row - (int(broken[-1]) + 1 if len(broken) else 0))
+            return cost, min(outer, row - _first_row(self.known, row))
         return (np.zeros(self.m) if row is None else np.asarray(self.gaps[:, row], np.float64)), 1
 
     def solve(self, burden: Costs) -> list[tuple[int, int]]:
@@ -349,15 +342,11 @@ def _distance(known: FootageMap, last: int, start: int) -> float:
         return 0.0
     worst = 0.0
     following = np.array([last + 1 if known.goes_on[last] else last])
-    for gap, values in ((pose_gaps, known.pose), (_thumb_gaps, known.thumb)):
+    for gap, values in ((pose_gaps, known.pose), (lambda x, y: np.sqrt(squared_gaps(x, y)), known.thumb)):
         own = np.array([gap(values[i : i + 1], values[i + 1 : i + 2])[0, 0] for i in rows])
         usual = float(np.percentile(own, 99)) + 1e-3
         worst = max(worst, float(gap(values[following], values[[start]])[0, 0]) / usual)
     return worst
-
-
-def _thumb_gaps(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> Costs:
-    return np.asarray(np.sqrt(squared_gaps(a, b)), np.float64)
 
 
 # ---------------------------------------------------------------------------------------------------------- pictures

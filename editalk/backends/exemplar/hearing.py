@@ -44,6 +44,10 @@ class Voice:
     spread: Floats
     level: float
 
+    def distance(self, other: Voice) -> float:
+        """How far the bands' means lie apart, in SDs: below 0.4 for one speaker and microphone, above for others."""
+        return float(np.sqrt(np.mean(np.square((self.mean - other.mean) / other.spread))))
+
 
 class Hearing:
     """The features of one sound. `start`: the second at which it begins on the clock of the frames' times; `like`: the

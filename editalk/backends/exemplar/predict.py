@@ -21,6 +21,8 @@ EDGE = 0.3  # seconds left out beside what is withheld
 LEADS = np.arange(-0.12, 0.161, 0.02)  # how long after the picture the sound may come
 USUAL_LEAD = 0.05
 QUIET = 26.0  # dB below the speech's level that count as silence
+KNOWN, STRANGE = 0.3, 1.0  # distances of voices
+DOUBT = 0.5  # of what was learnt, where the voice is a strange one
 OTHER = 0.3  # of the gain, for what is not the opening
 LEAST_FACTOR = 0.75  # by which a prediction is brought to the usual amplitude
 AMPLITUDE = 0.97  # of the true aperture's SD
@@ -105,7 +107,9 @@ class Predictor:
         learnt = self._enlarged(np.asarray(learnt).reshape(len(times), *self.space.mean.shape))
         opening = _standard(hearing, times, self.lead) * AMPLITUDE * self.space.gape[1]
         direct = opening[:, None, None] * self.slope
-        shapes = self.space.mean + self.trust * learnt + (1 - self.trust) * direct
+        strange = float(np.clip((hearing.voice.distance(self.voice) - KNOWN) / (STRANGE - KNOWN), 0, 1))
+        trust = self.trust * (1 - DOUBT * strange)
+        shapes = self.space.mean + trust * learnt + (1 - trust) * direct
         shapes = self._alike(shapes, hearing, times)
         return limited(self._rested(shapes, hearing, times), self.space, self.slope)
 
