@@ -43,7 +43,10 @@ def align(words: Sequence[str], audio: Audio | Samples, rate: int = RATE) -> Ali
     chances = [0.0 if choices else 1.0 for choices in variants]  # what is not spoken cannot be missed
     for i, share in heard.items():
         chances[i] = _probability(share) if _audible(spans[i], levels) else 0.0
-    made = (AlignedWord(w, s.start, s.end, p, s.phones) for w, s, p in zip(words, placed, chances, strict=True))
+    made = (
+        AlignedWord(w, min(seconds, round(s.start, 6)), min(seconds, round(s.end, 6)), p, s.phones)
+        for w, s, p in zip(words, placed, chances, strict=True)
+    )
     return Alignment(tuple(made), seconds)
 
 

@@ -15,4 +15,6 @@ def choose(name: str, reporter: Reporter) -> Backend:
         raise UsageError(f"no backend is called “{name}”; there are: auto, {', '.join(NAMES)}")
     from editalk.backends.exemplar import Exemplar
 
+    if name == "auto":
+        reporter.say("backend exemplar: it needs neither a GPU nor weights")
     return Exemplar(reporter)

@@ -57,6 +57,7 @@ class Prepared:
     plan: EditPlan
     voices: tuple[SoundFile, ...]
     analysis: Analysis
+    backend: Backend
 
 
 def edited_words(edit: Edit, cache: Cache, reporter: Reporter) -> tuple[Source, Transcript, Script]:
@@ -84,7 +85,7 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
             paths = edit.voices or tuple(Path(v.path) for v in plan.voices)
             decoded = open_voices(paths, source, stack)
             _same_voices(plan, [ref for ref, _ in decoded], edit.plan)
-            yield Prepared(source, transcript, plan, tuple(sound for _, sound in decoded), analysis)
+            yield Prepared(source, transcript, plan, tuple(sound for _, sound in decoded), analysis, backend)
             return
         script = read_script(_edited(edit), transcript)
         _check_regions(edit, script, backend, reporter)
@@ -93,20 +94,19 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
             voices = listen(decoded, script, edit.covers, edit.language or transcript.language, reporter)
         with clock.stage("plan"):
             plan = plan_edit(source, transcript, script, voices, analysis, backend.grid_step, reporter)
-        yield Prepared(source, transcript, plan, voices.sounds, analysis)
+        yield Prepared(source, transcript, plan, voices.sounds, analysis, backend)
 
 
 def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, reporter: Reporter) -> Result:
     """Transcript to finished file; `out` is written whole or not at all."""
     check_target(out, overwrite, edit.video)
     with planned(edit, cache, clock, reporter) as ready:
-        backend = choose(edit.backend, reporter)
         with clock.stage("face"):
             ready.analysis.prepare(_footage(ready))
             _warn_without_face(ready, reporter)
         speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken_ranges(ready.transcript))
-        return apply(ready.plan, ready.source, speech, ready.analysis, backend, out, overwrite, cache, edit.seed,
-                     clock, reporter)  # fmt: skip
+        return apply(ready.plan, ready.source, speech, ready.analysis, ready.backend, out, overwrite, cache,
+                     edit.seed, clock, reporter)  # fmt: skip
 
 
 def _check_regions(edit: Edit, script: Script, backend: Backend, reporter: Reporter) -> None:

@@ -13,7 +13,7 @@ from editalk.compose import StripWriter, paste
 from editalk.media import working_format
 from editalk.pipeline.source import Source
 from editalk.plan import EditPlan, RenderWindow
-from editalk.reporting import Reporter
+from editalk.reporting import Advance, Reporter
 from editalk.soundtrack import Soundtrack
 from editalk.timebase import FrameRange, FrameRate, samples
 
@@ -39,24 +39,28 @@ def render(
     with reporter.stage("Rendering", total) as advance:
         for window in plan.windows:
             path = cache.path("window", _key(window, plan, source, backend, analysis.face, seed) + ".mkv")
-            if not path.exists():
+            if path.exists():
+                advance(len(window.span))
+            else:
                 with cache.making(path) as part:
-                    _render(window, plan, source, track, analysis, backend, part)
+                    _render(window, plan, source, track, analysis, backend, part, advance)
             strips.append(RenderedWindow(window, path))
-            advance(len(window.span))
     return tuple(strips)
 
 
 def _render(
     window: RenderWindow, plan: EditPlan, source: Source, track: Soundtrack, analysis: Analysis, backend: Backend,
-    path: Path,
+    path: Path, advance: Advance,
 ) -> None:  # fmt: skip
     video = source.info.video
-    writer = StripWriter(path, video, working_format(video.pix_fmt))
+    writer, done = StripWriter(path, video, working_format(video.pix_fmt)), 0
     for made in backend.render(window_input(window, plan, source, track, analysis)):
         base = source.reader.frame(made.source) if made.source is not None else None
         writer.write(made.frame - window.span.start, paste(base, made, video))
+        advance(made.frame + 1 - window.span.start - done)
+        done = made.frame + 1 - window.span.start
     writer.close()
+    advance(len(window.span) - done)
 
 
 def window_input(

@@ -10,21 +10,24 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from editalk.audio import Samples, activity
+from editalk.audio import Samples, activity, rms_db
 from editalk.spoken import spoken_variants
 from editalk.voice.acoustic import (
     FRAMES,
     RATE,
+    SILENCE,
     Costs,
     Phones,
     Way,
     align_phones,
     loop,
+    phone_model,
     pronunciations,
     score,
     word_cost,
 )
 
+LOUD_DB, UNHEARD = 20.0, 60.0  # speech that near to the loudest, and what it costs to take it for silence
 MARGIN = 10  # frames kept around the speech
 DECOYS = 3
 DECOY_WORDS = (
@@ -65,7 +68,15 @@ class Listening:
 
     @cached_property
     def costs(self) -> Costs:
-        return score(self.mono)
+        """[n, senones]; loud speech is dear as silence, which else fits anything half well."""
+        costs = score(self.mono)
+        level = rms_db(self.mono, RATE, 1 / FRAMES)[: len(costs)]
+        loud = np.zeros(len(costs), np.bool_)
+        if len(level):
+            loud[: len(level)] = (level > np.percentile(level, 95) - LOUD_DB) & self.active[: len(level)]
+        model = phone_model()
+        costs[np.ix_(loud, model.senones[model.alone[model.names.index(SILENCE)]])] += UNHEARD
+        return costs
 
     @cached_property
     def free(self) -> NDArray[np.float32]:

@@ -39,7 +39,8 @@ class Exemplar:
         kept = {frame for p in plain for frame in range(p.start, p.end)}
         faces = _faces(given.track, shots)
         lips = _lips(given, faces)
-        limit, before = step_limit(given.natural_steps), None
+        limit = step_limit(given.natural_steps)
+        before: tuple[Image, Image] | None = None  # the picture before, without and with its new mouth
         for i, shot in enumerate(shots):
             own = _own(shot) if span.start + i in kept else None
             if own is None:
@@ -51,15 +52,15 @@ class Exemplar:
             drawn = lips.draw(i, base) if lips is not None else None
             if drawn is None:
                 yield Rendered(span.start + i, base)
-                before = base
+                before = base, base
                 continue
             image, mask = drawn
             if before is None and i > 0:
-                before = picture(footage, given.track, shots[i - 1])
+                before = (picture(footage, given.track, shots[i - 1]),) * 2
             if before is not None:
-                image = steadied(before, image, mask, faces[i], limit)
+                image = steadied(before, (base, image), mask, faces[i], limit)
             yield Rendered(span.start + i, image, None if own is None else mask, own)
-            before = image
+            before = base, image
 
 
 class Held:

@@ -25,8 +25,8 @@ NEAR = 0.18  # inter-ocular distances: reach of one landmark
 FADE = (1.2, 2.6)  # inter-ocular distances from the face's middle where the landmark warp begins and ends to fade
 SWITCH = (0.25, 0.75)  # weights between which texture goes over from one side to the other
 WIPE = 0.1  # how much earlier than the middle the top goes over, and later the bottom
-HARD = 0.06  # half the weight over which texture goes over where the sides show different things
-CONTRAST = 10.0  # luma difference of the two warped sides that counts as another thing, not another light
+HARD = (0.01, 0.06)  # half the weight over which texture goes over where the sides differ: elsewhere, by the face
+CONTRAST = 16.0  # luma difference of the two warped sides that counts as another thing, not another light
 HEAD = 1.15  # inter-ocular distances from the face's middle that surely belong to it
 RESIDUAL = 0.12  # inter-ocular distances that free motion may add to the landmarks' on the face
 STILL = 0.03  # pixels of the reduced picture: less motion is none
@@ -60,14 +60,20 @@ class Motion:
             cv2.fillConvexPoly(mask, cv2.convexHull(middle.astype(np.int32)), (1.0,))
         return np.asarray(cv2.GaussianBlur(mask, (0, 0), 3), np.float32)
 
-    def turn(self, w: float) -> NDArray[np.float32]:
-        """[h, 1] the weight at which each row's texture goes over: from the hair down to the body, not all at once."""
-        h = self.lumas[0].shape[0]
-        middle, reach = h / 2, h / 2
-        if self._points is not None:
-            points = (1 - w) * self._points[0] + w * self._points[1]
-            middle, reach = float(points[:, 1].mean()), 2 * float(eye_distance(points[None])[0])
-        return np.asarray(0.5 + WIPE * np.clip((np.arange(h) - middle) / reach, -1, 1), np.float32)[:, None]
+    def turn(self, w: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """[h, 1] the weight at which each row's texture goes over: from the hair down to the body, not all at once;
+        [h, w] half the weight over which it does so at least: hair may fade for a frame, hands would show twice.
+        """
+        h, width = self.lumas[0].shape
+        if self._points is None:
+            rows = np.linspace(-1, 1, h, dtype=np.float32)[:, None]
+            return 0.5 + WIPE * rows, np.full((h, width), HARD[0], np.float32)
+        points = (1 - w) * self._points[0] + w * self._points[1]
+        unit = 2 * float(eye_distance(points[None])[0])
+        away = (_mesh(h, width) - points.mean(0)) / unit
+        near = np.clip(4 - 4 * np.linalg.norm(away, axis=2), 0, 1)
+        turn = 0.5 + WIPE * np.clip(away[:, :1, 1], -1, 1)
+        return np.asarray(turn, np.float32), np.asarray(HARD[0] + (HARD[1] - HARD[0]) * near, np.float32)
 
     def _flow(self, a: int, b: int) -> Flow:
         pa, pb = (None, None) if self._points is None else (self._points[a], self._points[b])
@@ -98,7 +104,7 @@ def morph(left: Image, right: Image, w: float, left_points: Points | None = None
         return _render(right, motion.to_right(w))
     to_left, to_right = motion.to_left(w), motion.to_right(w)
     small = _warp(motion.lumas[0], to_left), _warp(motion.lumas[1], to_right)
-    share = _right_share(*small, motion.face(w), motion.turn(w), w)
+    share = _right_share(*small, motion.face(w), *motion.turn(w), w)
     a, b = _render(left, to_left), _render(right, to_right)
     weight = cv2.resize(share, (left.shape[1], left.shape[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.blendLinear(a, b, 1 - weight, weight), np.uint8)
@@ -229,14 +235,15 @@ def _small(luma: NDArray[Any], size: tuple[int, int]) -> Luma:
 
 
 def _right_share(a: Luma, b: Luma, face: NDArray[np.float32], turn: NDArray[np.float32],
-                 w: float) -> NDArray[np.float32]:  # fmt: skip
+                 hard: NDArray[np.float32], w: float) -> NDArray[np.float32]:  # fmt: skip
     """[h, w] how much of the right side's texture shows: soft where the two warped sides agree, else all or nothing.
 
     On the face they agree in shape, so that a fade of few frames shows less than a switch.
     """
-    off = cv2.GaussianBlur(cv2.absdiff(a, b).astype(np.float32), (0, 0), 3)
+    off = cv2.dilate(cv2.absdiff(a, b), np.ones((7, 7), np.uint8)).astype(np.float32)  # whole things, not their edges
+    off = cv2.GaussianBlur(off, (0, 0), 3)
     differ = np.clip(off / CONTRAST, 0, 1) * (1 - face)
-    half = (SWITCH[1] - SWITCH[0] - 2 * WIPE) / 2 * (1 - differ) + HARD
+    half = (SWITCH[1] - SWITCH[0] - 2 * WIPE) / 2 * (1 - differ) + hard
     share = np.clip((w - turn + half) / (2 * half), 0, 1)
     return np.asarray(cv2.GaussianBlur(share.astype(np.float32), (0, 0), 1.5), np.float32)
 
@@ -294,7 +301,7 @@ def plan_join(footage: Footage, track: FaceTrack, left: int, right: int, natural
     sketch.read(range(right - longest, right + longest + 1))
     before, after = sketch.room(right - 1, -1, longest, limit), sketch.room(left + 1, 1, longest, limit)
     first = morph_frames(plain, float(footage.rate))
-    for k in sorted({k for k in (first, first + 2, first + 4, LONGEST) if 0 < k <= longest}):
+    for k in sorted({k for k in (first // 2, first, first + 2, first + 4, LONGEST) if 0 < k <= longest}):
         tried = JoinMorph(min(k, before), min(k, after), 0.0)
         if not tried.before + tried.after or best.score <= STEP:
             break

@@ -23,6 +23,8 @@ FEATHER = 0.07
 TINT = 0.16  # sigma, in eye distances, of what counts as lighting
 STIFF = 1e-3  # smoothing of the warp
 EDGE = 0.30  # eye distances around the jaw in which the warp dies out
+MOVED = 0.05  # pixels that do not show
+FAINT = 0.004  # opacity that does not
 _OUTLINE = JAW + (207, 427, 98, 327, 2)
 _AT = {landmark: row for row, landmark in enumerate(MOVING)}
 _OUTER = [_AT[i] for i in LIPS_OUTER]
@@ -69,14 +71,16 @@ def paste(base: Image, points: Singles, wanted: Floats, crop: Crop, opacity: flo
     if area.area < 16 or not np.isfinite(both).all():
         return base.copy(), mask
     eyes = float(eye_distance(np.asarray(points)[None])[0])
-    own, lent = _maps(area, points, wanted, crop, eyes)
+    own, lent, moved = _maps(area, points, wanted, crop, eyes)
     under, over = _remap(base[area.slices], own), _remap(crop.image, lent)
     alpha, lips = _masks(area, around, wanted, eyes)
     change = _tinted(over, under, alpha, lips, eyes) - under
     change *= (alpha * np.float32(opacity))[..., None]
     out = base.copy()
-    out[area.slices] = cv2.add(under, change, dtype=cv2.CV_8U)
-    mask[area.slices] = 255
+    part = np.asarray(cv2.add(under, change, dtype=cv2.CV_8U), np.uint8)
+    drawn = (moved > MOVED) | (alpha > FAINT)
+    np.copyto(out[area.slices], part, where=drawn[..., None])
+    mask[area.slices] = np.where(drawn, 255, 0)
     return out, mask
 
 
@@ -90,8 +94,10 @@ def _remap(image: Image, way: Singles) -> Image:
     return np.asarray(np.dstack([luma, colour]), np.uint8)
 
 
-def _maps(area: Box, points: Singles, wanted: Floats, crop: Crop, eyes: float) -> tuple[Singles, Singles]:
-    """For each pixel of the area: where it lies in the base's area and in the crop, [h, w, 2] each."""
+def _maps(area: Box, points: Singles, wanted: Floats, crop: Crop, eyes: float) -> tuple[Singles, Singles, Singles]:
+    """For each pixel of the area: where it lies in the base's area and in the crop, [h, w, 2] each, and by how many
+    pixels the base moves, [h, w].
+    """
     import cv2
 
     moving, still = list(MOVING), list(ANCHORS)
@@ -111,12 +117,14 @@ def _maps(area: Box, points: Singles, wanted: Floats, crop: Crop, eyes: float) -
     flow = _thin_plate(there, np.concatenate([to_base, to_lent], 1), grid, eyes)
     coarse = flow.reshape(rows, columns, 4).astype(np.float32)
     fine = np.asarray(cv2.resize(coarse, (wide, high), interpolation=cv2.INTER_CUBIC), np.float32)
-    fine[..., :2] *= _window(wide, high, eyes)[..., None]
+    window = _window(wide, high, eyes)
+    fine[..., :2] *= window[..., None]
+    moved = np.asarray(cv2.resize(np.abs(coarse[..., :2]).max(2), (wide, high)), np.float32) * window
     x, y = np.meshgrid(np.arange(wide, dtype=np.float32), np.arange(high, dtype=np.float32))
     own = fine[..., :2] + np.stack([x, y], -1)
     ax, ay = x + np.float32(area.left), y + np.float32(area.top)
     turned = np.stack([turn[0, i] * ax + turn[1, i] * ay + turn[2, i] for i in (0, 1)], -1).astype(np.float32)
-    return own, fine[..., 2:] + turned - np.array([crop.left, crop.top], np.float32)
+    return own, fine[..., 2:] + turned - np.array([crop.left, crop.top], np.float32), moved
 
 
 def _rim(area: Box, points: Singles, eyes: float) -> Floats:

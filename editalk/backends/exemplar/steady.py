@@ -10,7 +10,8 @@ from editalk.backends.base import Image
 
 LIMIT = 99.0  # percentile of the footage's own face steps (design, section 9)
 MARGIN = 0.95  # encoding adds a little
-MOST = 0.5  # of the picture before; more would show twice what moved
+MOST = 0.4  # of the picture before; more would show twice what moved
+STILL = 0.7  # of the limit: where the footage itself moves more than that, the picture before does not fit
 
 
 def step_limit(natural: NDArray[np.float32]) -> float:
@@ -19,14 +20,18 @@ def step_limit(natural: NDArray[np.float32]) -> float:
 
 
 def steadied(
-    before: Image, image: Image, mask: NDArray[np.uint8], points: NDArray[np.float32], limit: float
-) -> Image:
-    """`image`, where the mask is set mixed with so much of the picture before it that the step keeps to the limit."""
+    before: tuple[Image, Image], now: tuple[Image, Image], mask: NDArray[np.uint8], points: NDArray[np.float32],
+    limit: float,
+) -> Image:  # fmt: skip
+    """The picture `now`, where the mask is set mixed with so much of the one `before` that the step keeps to the limit.
+
+    Both are (without, with) their new mouth. Where the footage moves or jumps by itself nothing is mixed.
+    """
     import cv2
 
-    box = face_box(points)
-    step = face_step(before[..., 0], image[..., 0], box)
-    if step <= limit:
+    box, (_, image) = face_box(points), now
+    step = face_step(before[1][..., 0], image[..., 0], box)
+    if step <= limit or face_step(before[0][..., 0], now[0][..., 0], box) > STILL * limit:
         return image
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
@@ -38,8 +43,8 @@ def steadied(
     out = image.copy()
     for _ in range(4):
         kept = (share * soft)[..., None]
-        out[area] = np.rint(image[area] * (1 - kept) + before[area] * kept)
-        if share >= MOST or face_step(before[..., 0], out[..., 0], box) <= limit:
+        out[area] = np.rint(image[area] * (1 - kept) + before[1][area] * kept)
+        if share >= MOST or face_step(before[1][..., 0], out[..., 0], box) <= limit:
             break
         share = min(MOST, 1.5 * share)
     return out
