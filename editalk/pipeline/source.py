@@ -18,7 +18,7 @@ from editalk.plan import SourceRef
 from editalk.reporting import Reporter
 from editalk.transcript import Segment, Transcript, Word, read_transcript, to_json
 
-ALIGNER = 1  # counts up when alignment gives other times
+ALIGNER = 2  # counts up when alignment gives other times
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def transcribe(source: Source, how: Listening, cache: Cache, reporter: Reporter)
         if script is not None:
             made = _aligned(source, script, str(how.script))
         else:
-            made = recognise(source.heard.read(0, source.heard.samples), how.model, how.language or "en")
+            made = recognise(source.heard.read(0, source.heard.samples), how.model, how.language,
+                             say=reporter.say)  # fmt: skip
     made = replace(made, source=source.info.sha256)
     if made.words:
         with cache.making(held) as part:

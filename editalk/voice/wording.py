@@ -28,6 +28,7 @@ from editalk.voice.acoustic import (
 )
 
 LOUD_DB, UNHEARD = 20.0, 60.0  # speech that near to the loudest, and what it costs to take it for silence
+QUIET_DB, UNSAID = 35.0, 30.0  # sound that far below it, and what it costs to take it for speech
 MARGIN = 10  # frames kept around the speech
 DECOYS = 3
 DECOY_WORDS = (
@@ -68,14 +69,21 @@ class Listening:
 
     @cached_property
     def costs(self) -> Costs:
-        """[n, senones]; loud speech is dear as silence, which else fits anything half well."""
+        """[n, senones]; loud speech is dear as silence, which else fits anything half well, and silence as speech."""
         costs = score(self.mono)
-        level = rms_db(self.mono, RATE, 1 / FRAMES)[: len(costs)]
-        loud = np.zeros(len(costs), np.bool_)
-        if len(level):
-            loud[: len(level)] = (level > np.percentile(level, 95) - LOUD_DB) & self.active[: len(level)]
+        level = rms_db(self.mono, RATE, 1 / FRAMES)
+        if not len(level) or not len(costs):
+            return costs
+        level = np.pad(level, (0, max(0, len(costs) - len(level))), mode="edge")[: len(costs)]
+        active = np.pad(self.active, (0, max(0, len(costs) - len(self.active))))[: len(costs)]
+        loudest = np.percentile(level, 95)
         model = phone_model()
-        costs[np.ix_(loud, model.senones[model.alone[model.names.index(SILENCE)]])] += UNHEARD
+        silence = model.senones[model.alone[model.names.index(SILENCE)]]
+        costs[np.ix_((level > loudest - LOUD_DB) & active, silence)] += UNHEARD
+        quiet = (level < loudest - QUIET_DB) & ~active
+        kept = costs[np.ix_(quiet, silence)]
+        costs[quiet] += UNSAID
+        costs[np.ix_(quiet, silence)] = kept
         return costs
 
     @cached_property

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from editalk.backends.base import Capabilities, Footage, Image, Rendered, WindowInput
 from editalk.backends.exemplar.footage import Shot, base_footage, footage_map, picture, points, resample
 from editalk.backends.exemplar.lips import LipRenderer, LipSync, ramps
-from editalk.backends.exemplar.morph import LONGEST, plan_join
+from editalk.backends.exemplar.morph import LONGEST, JoinMorph, plan_join
 from editalk.backends.exemplar.steady import steadied, step_limit
 from editalk.cuts import face_pose
 from editalk.face import FaceTrack
@@ -91,10 +91,14 @@ def base_shots(given: WindowInput, footage: Held) -> list[Shot]:
     window = given.window
     shown: dict[int, Shot] = {}
     known = footage_map(given.track.frames, face_pose(given.track.points), given.thumbs)
+
+    def planner(left: int, right: int, most: int) -> JoinMorph:
+        return _planned(given, footage, left, right, most)
+
     for k, piece in enumerate(window.pieces):
         if piece.source is None:
             before, behind = _neighbour(window.pieces[:k][::-1], -1), _neighbour(window.pieces[k + 1 :], 0)
-            made = base_footage(known, before, behind, piece.frames, float(footage.rate))
+            made = base_footage(known, before, behind, piece.frames, float(footage.rate), planner)
         elif piece.resampled:
             made = resample(piece.source, piece.source_frames, piece.frames)
         else:
@@ -119,11 +123,15 @@ def _morphs(given: WindowInput, footage: Held) -> Iterator[tuple[int, Shot]]:
     cuts = [(j.frame, j.left, j.right) for j in given.window.joins if j.left is not None and j.right is not None]
     for frame, left, right in cuts:
         longest = min([LONGEST, *(abs(other - frame) // 2 for other, _, _ in cuts if other != frame)])
-        footage.hold([*range(left - LONGEST, left + LONGEST + 2), *range(right - LONGEST - 1, right + LONGEST + 1)])
-        join = plan_join(footage, given.track, left, right, given.natural_steps, longest)
+        join = _planned(given, footage, left, right, longest)
         for offset in range(-join.before, join.after):
             a, b = (float(min(max(f, 0), footage.frames - 1)) for f in (left + 1 + offset, right + offset))
             yield frame + offset, Shot(a, b, join.weight(offset))
+
+
+def _planned(given: WindowInput, footage: Held, left: int, right: int, longest: int) -> JoinMorph:
+    footage.hold([*range(left - LONGEST, left + LONGEST + 2), *range(right - LONGEST - 1, right + LONGEST + 1)])
+    return plan_join(footage, given.track, left, right, given.natural_steps, longest)
 
 
 def _own(shot: Shot) -> int | None:

@@ -25,7 +25,7 @@ NEAR = 0.18  # inter-ocular distances: reach of one landmark
 FADE = (1.2, 2.6)  # inter-ocular distances from the face's middle where the landmark warp begins and ends to fade
 SWITCH = (0.25, 0.75)  # weights between which texture goes over from one side to the other
 WIPE = 0.1  # how much earlier than the middle the top goes over, and later the bottom
-HARD = (0.01, 0.06)  # half the weight over which texture goes over where the sides differ: elsewhere, by the face
+HARD = (0.001, 0.06)  # half the weight over which texture goes over where the sides differ: elsewhere, by the face
 CONTRAST = 16.0  # luma difference of the two warped sides that counts as another thing, not another light
 HEAD = 1.15  # inter-ocular distances from the face's middle that surely belong to it
 RESIDUAL = 0.12  # inter-ocular distances that free motion may add to the landmarks' on the face
@@ -240,8 +240,8 @@ def _right_share(a: Luma, b: Luma, face: NDArray[np.float32], turn: NDArray[np.f
 
     On the face they agree in shape, so that a fade of few frames shows less than a switch.
     """
-    off = cv2.dilate(cv2.absdiff(a, b), np.ones((7, 7), np.uint8)).astype(np.float32)  # whole things, not their edges
-    off = cv2.GaussianBlur(off, (0, 0), 3)
+    whole = cv2.dilate(cv2.absdiff(a, b), np.ones((7, 7), np.uint8))  # things, not only their edges
+    off = cv2.GaussianBlur(whole.astype(np.float32), (0, 0), 3)
     differ = np.clip(off / CONTRAST, 0, 1) * (1 - face)
     half = (SWITCH[1] - SWITCH[0] - 2 * WIPE) / 2 * (1 - differ) + hard
     share = np.clip((w - turn + half) / (2 * half), 0, 1)
