@@ -16,6 +16,8 @@ from editalk.voice.reading import Files, Reading, read_tokens, together
 from editalk.voice.types import Voice
 
 SCRIPT, NEW_WORDS = "script", "new-words"
+UNSAID = 40.0  # mean excess of old words that were not said
+MARGIN = 5.0
 SHORTEST = 0.05  # seconds of speech
 LISTEN = 30  # seconds of a wrong voice that are recognised for the message
 
@@ -51,7 +53,7 @@ def hear(
     believed = [c for c in choices if c[2] <= 0]
     if not believed:
         raise VoiceError(_refusal(files, script, new_runs, covers, names, min(choices, key=lambda c: c[2])[1]))
-    best, reading, _ = min(believed, key=lambda c: c[1].badness)
+    best, reading = _likelier([(name, r) for name, r, _ in believed], new_runs)
     runs = runs_of(files, reading.words, new_runs) if best == NEW_WORDS else ()
     return Voice(best, reading.words, runs, reading.fit, reading.doubtful, _doubts(reading, script, names))
 
@@ -90,6 +92,18 @@ def _choices(
         if len(possible) == len(readings):
             choices.append((name, together(possible), max(r.wrong for r in possible)))
     return choices
+
+
+def _likelier(believed: Sequence[tuple[str, Reading]], new_runs: Sequence[Run]) -> tuple[str, Reading]:
+    """What fits best. A few short words more find a place in any sound: the script must have said its old words too."""
+    best = min(believed, key=lambda c: c[1].badness)
+    other = next((c for c in believed if c[0] == NEW_WORDS), None)
+    if best[0] == NEW_WORDS or other is None:
+        return best
+    new = {k for a, b in new_runs for k in range(a, b)}
+    old = [e for w, e in zip(best[1].words, best[1].excesses, strict=True) if w.token not in new and np.isfinite(e)]
+    unsaid = bool(old) and float(np.mean(old)) > UNSAID
+    return other if unsaid or other[1].badness < best[1].badness + MARGIN else best
 
 
 def _one_each(files: Sequence[Samples], script: Sequence[str], new_runs: Sequence[Run]) -> list[Reading | None]:
