@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editalk.audio import Audio
-from editalk.backends.exemplar.hearing import SPEECH, SURE, Hearing, Voice
+from editalk.backends.exemplar.hearing import SPEECH, Hearing, Voice
 from editalk.backends.exemplar.shape import MouthSpace, aperture
 
 Floats = NDArray[np.float64]
@@ -21,8 +21,9 @@ EDGE = 0.3  # seconds left out beside what is withheld
 LEADS = np.arange(-0.12, 0.161, 0.02)  # how long after the picture the sound may come
 USUAL_LEAD = 0.05
 QUIET = 26.0  # dB below the speech's level that count as silence
-KNOWN, STRANGE = 0.3, 1.0  # distances of voices
-DOUBT = 0.5  # of what was learnt, where the voice is a strange one
+KNOWN, STRANGE = 0.2, 0.6  # distances of voices
+DOUBT = 0.85  # of what was learnt, where the voice is a strange one
+FEW = 5  # frames of speech: fewer tell nothing of its amplitude
 OTHER = 0.3  # of the gain, for what is not the opening
 LEAST_FACTOR = 0.75  # by which a prediction is brought to the usual amplitude
 AMPLITUDE = 0.97  # of the true aperture's SD
@@ -121,9 +122,9 @@ class Predictor:
     def _alike(self, shapes: Floats, hearing: Hearing, times: Floats) -> Floats:
         """A strange voice is not predicted boldly: bring the aperture in speech to this speaker's mean and SD."""
         awake = hearing.loudness(times, self.lead) > -SPEECH
-        sure = awake.sum() / (awake.sum() + SURE / 4)
+        sure = awake.sum() / (awake.sum() + FEW)
         gape = aperture(shapes)
-        if awake.sum() < 10:
+        if awake.sum() < FEW:
             return shapes
         mean, spread = float(gape[awake].mean()), max(float(gape[awake].std()), 1e-6)
         factor = float(np.clip(AMPLITUDE * self.spoken[1] / spread, LEAST_FACTOR, 2.5)) ** sure
