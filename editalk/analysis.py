@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -135,9 +136,11 @@ class Analysis:
             held = _load(path)
             if held is None:
                 held = self._look(k)
-                with self.cache.making(path) as part, part.open("wb") as file:
-                    np.savez(file, frames=held.track.frames, points=held.track.points, thumbs=held.thumbs,
-                             motion=held.motion, steps=held.steps)  # fmt: skip
+                packed = io.BytesIO()  # a zip on a disk that fills up would complain on its own
+                np.savez(packed, frames=held.track.frames, points=held.track.points, thumbs=held.thumbs,
+                         motion=held.motion, steps=held.steps)  # fmt: skip
+                with self.cache.making(path) as part:
+                    part.write_bytes(packed.getbuffer())
             self._blocks[k] = held
         return self._blocks[k]
 

@@ -6,6 +6,8 @@ import errno
 import hashlib
 import json
 import os
+import platform
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +29,44 @@ def key(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def owner() -> str:
+    """Of an unfinished file: this process on this machine, for its name."""
+    return f"{os.getpid()}-{_machine()}-"
+
+
+def _machine() -> str:
+    return hashlib.sha256(platform.node().encode("utf-8", "replace")).hexdigest()[:6]
+
+
+def abandoned(folder: Path, head: str, tail: str = "") -> Iterator[Path]:
+    """What killed runs on this machine left unfinished: files or folders named `head`, `owner()`, anything, `tail`."""
+    for path in folder.iterdir():
+        if path.name.startswith(head) and path.name.endswith(tail):
+            number, _, rest = path.name.removeprefix(head).partition("-")
+            if number.isdecimal() and rest.startswith(f"{_machine()}-") and not _runs(int(number)):
+                yield path
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for this run's own use, gone afterwards; those that killed runs left go, too."""
+    head = "editalk-"
+    for left in abandoned(Path(tempfile.gettempdir()), head):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=head + owner()) as folder:
+        yield Path(folder)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
 class Cache:
     """Files named by what they were made from: a file that is there is complete."""
 
@@ -39,7 +79,7 @@ class Cache:
             with tempfile.TemporaryFile(dir=self.root):
                 pass
         except OSError:
-            self._own = tempfile.TemporaryDirectory(prefix="editalk-")
+            self._own = tempfile.TemporaryDirectory(prefix="editalk-" + owner())
             self.root = Path(self._own.name)
 
     @property
@@ -56,8 +96,10 @@ class Cache:
     @contextmanager
     def making(self, target: Path) -> Iterator[Path]:
         """A file to write to that becomes `target` when all went well, and goes when not. Raises OutputError."""
+        for left in abandoned(target.parent, ".making-"):
+            shutil.rmtree(left, ignore_errors=True)
         try:
-            with tempfile.TemporaryDirectory(prefix=".making-", dir=target.parent) as folder:
+            with tempfile.TemporaryDirectory(prefix=f".making-{owner()}", dir=target.parent) as folder:
                 part = Path(folder) / target.name
                 yield part
                 os.replace(part, target)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from editalk.errors import EditalkError, OutputError, UsageError
-from editalk.reporting import Advance
+from editalk import __version__
+from editalk.console import Console, ProgressMode, print_json
+from editalk.errors import EditalkError, UsageError
+
+if TYPE_CHECKING:
+    from editalk.cache import Cache
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
@@ -26,15 +27,27 @@ models_app = typer.Typer(no_args_is_help=True, help="The registry of model weigh
 app.add_typer(models_app, name="models")
 
 
-class ProgressMode(StrEnum):
-    AUTO = "auto"
-    JSON = "json"
-    NONE = "none"
+STOPPED = {129: "hung up", 130: "interrupted", 143: "terminated"}
 
 
 class Covers(StrEnum):
     SCRIPT = "script"
     NEW_WORDS = "new-words"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"editalk {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _general(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Edit a talking-head video by editing its transcript."""
 
 
 Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="A video of somebody talking.", show_default=False)]
@@ -64,56 +77,6 @@ BackendName = Annotated[str, typer.Option("--backend", envvar="EDITALK_BACKEND",
 Seed = Annotated[int, typer.Option("--seed", envvar="EDITALK_SEED", help="For backends that draw lots.")]
 
 
-class Console:
-    """Messages and progress on standard error."""
-
-    def __init__(self, quiet: bool = False, mode: ProgressMode = ProgressMode.AUTO) -> None:
-        self.quiet, self.mode = quiet, mode
-        self.warnings: list[str] = []
-
-    @contextmanager
-    def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
-        if self.mode is ProgressMode.JSON:
-            yield from self._json_stage(name, total)
-        elif self.mode is ProgressMode.AUTO and sys.stderr.isatty() and not self.quiet:
-            from rich.console import Console as Rich
-            from rich.progress import Progress
-
-            with Progress(console=Rich(stderr=True), transient=True) as bar:
-                task = bar.add_task(name, total=total)
-                yield lambda steps: bar.advance(task, steps)
-        else:
-            yield lambda steps: None
-
-    def _json_stage(self, name: str, total: int | None) -> Iterator[Advance]:
-        done = 0
-
-        def advance(steps: int) -> None:
-            nonlocal done
-            done += steps
-            self._line({"stage": name, "done": done, "total": total})
-
-        self._line({"stage": name, "done": 0, "total": total})
-        yield advance
-        self._line({"stage": name, "done": done, "total": total, "finished": True})
-
-    def _line(self, row: dict[str, Any]) -> None:
-        print(json.dumps(row), file=sys.stderr, flush=True)
-
-    def say(self, message: str) -> None:
-        if not self.quiet:
-            print(message, file=sys.stderr)
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
-        if not self.quiet:
-            print(f"warning: {message}", file=sys.stderr)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
 @app.command("transcribe")
 def transcribe_command(
     video: Video,
@@ -135,31 +98,31 @@ def transcribe_command(
     progress: Mode = ProgressMode.AUTO,
 ) -> None:
     """Write the transcript of VIDEO: talk.transcript.json with word times and talk.txt to edit."""
-    from editalk.cache import Cache
+    from editalk.media.container import check_file
     from editalk.pipeline import Listening, beside, opened, transcribe
+    from editalk.texts import check_text_target, make_folder, write_texts
     from editalk.transcript import get_writer
 
     console = Console(quiet, progress)
+    check_file(video)
     writers = [get_writer(name.strip()) for name in formats.split(",") if name.strip()]
     if not writers:
         raise UsageError("--format names none of json, txt, srt, vtt")
     base = (folder or video.parent) / beside(video).name
     targets = [base if w.suffix == ".json" else base.with_name(video.stem + w.suffix) for w in writers]
     for target in targets:
-        if target.exists() and not overwrite:
-            raise OutputError(f"{target} exists already; -y replaces it")
+        check_text_target(target, overwrite, made=folder is not None)
         if script is not None and target.exists() and target.samefile(script):
             raise UsageError(f"{target} is the script itself; choose other formats (-f json) or another folder (-o)")
     with opened(video, console) as source:
-        made = transcribe(source, Listening(script, model, language), Cache(), console)
+        made = transcribe(source, Listening(script, model, language), _cache(console), console)
     if not made.words:
         console.warn(f"{video}: no speech was recognised")
     if folder is not None:
-        _make_folder(folder)
-    for writer, target in zip(writers, targets, strict=True):
-        _write_text(target, writer.write(made))
+        make_folder(folder)
+    write_texts({target: writer.write(made) for writer, target in zip(writers, targets, strict=True)})
     if as_json:
-        _print_json({"output": [str(t) for t in targets], "engine": made.engine, "language": made.language,
+        print_json({"output": [str(t) for t in targets], "engine": made.engine, "language": made.language,
                      "words": len(made.words), "warnings": console.warnings})  # fmt: skip
     else:
         for target in targets:
@@ -178,15 +141,15 @@ def diff_command(
     progress: Mode = ProgressMode.AUTO,
 ) -> None:
     """Show what EDITED changes: words kept, added, removed, replaced and moved."""
-    from editalk.cache import Cache
     from editalk.pipeline import Edit, edited_words
     from editalk.pipeline.changes import changes, painted
 
+    console = Console(quiet, progress)
     edit = Edit(video, edited, transcript=transcript, language=language)
-    _, words, script = edited_words(edit, Cache(), Console(quiet, progress))
+    _, words, script = edited_words(edit, _cache(console), console)
     rows = changes(words.words, script)
     if as_json:
-        _print_json({"changes": rows})
+        print_json({"changes": rows})
         return
     from rich.console import Console as Rich
 
@@ -212,21 +175,21 @@ def plan_command(
     progress: Mode = ProgressMode.AUTO,
 ) -> None:
     """Write the plan of an edit as JSON; nothing is rendered."""
-    from editalk.cache import Cache
     from editalk.pipeline import Clock, Edit, planned
     from editalk.plan import to_json
+    from editalk.texts import check_text_target, write_texts
 
-    if out is not None and out.exists() and not overwrite:
-        raise OutputError(f"{out} exists already; -y replaces it")
+    if out is not None:
+        check_text_target(out, overwrite, source=video)
     edit = Edit(video, edited, tuple(voice or ()), transcript, None, covers.value if covers else None, backend, face,
                 language=language)  # fmt: skip
     console = Console(quiet, progress)
-    with planned(edit, Cache(), Clock(), console) as ready:
+    with planned(edit, _cache(console), Clock(), console) as ready:
         text = to_json(ready.plan)
     if out is None:
         print(text, end="")
     else:
-        _write_text(out, text)
+        write_texts({out: text})
         console.say(f"wrote {out}")
 
 
@@ -257,16 +220,17 @@ def apply_command(
     progress: Mode = ProgressMode.AUTO,
 ) -> None:
     """Make VIDEO say what EDITED says."""
-    from editalk.cache import Cache
+    from editalk.media.container import check_file
     from editalk.pipeline import Clock, Edit, planned, report, run, summary
 
     if (edited is None) == (plan is None):
         raise UsageError("give either EDITED or --plan")
+    check_file(video)
     console = Console(quiet, progress)
     edit = Edit(video, edited, tuple(voice or ()), transcript, plan, covers.value if covers else None, backend, face,
                 device, seed, language, region)  # fmt: skip
     target = out or video.with_name(f"{video.stem}.edited{_suffix(video)}")
-    cache, clock = Cache(), Clock()
+    cache, clock = _cache(console), Clock()
     if dry_run:
         with planned(edit, cache, clock, console) as ready:
             made = summary(ready.plan)
@@ -275,7 +239,7 @@ def apply_command(
         made = report(result, clock)
     made["warnings"] = console.warnings
     if as_json:
-        _print_json(made)
+        print_json(made)
     else:
         _print_report(made, console)
 
@@ -287,7 +251,7 @@ def models_list(as_json: Json = False) -> None:
 
     rows = [(spec, locate(spec)) for spec in load_registry().values()]
     if as_json:
-        _print_json([
+        print_json([
             {"name": s.name, "purpose": s.purpose, "licence": s.licence, "path": str(p) if p else None} for s, p in rows
         ])  # fmt: skip
         return
@@ -302,12 +266,22 @@ def doctor_command(as_json: Json = False) -> None:
 
     found = checks()
     if as_json:
-        _print_json([{"name": c.name, "ok": c.ok, "detail": c.detail, "remedy": c.remedy} for c in found])
+        print_json([{"name": c.name, "ok": c.ok, "detail": c.detail, "remedy": c.remedy} for c in found])
         return
     for check in found:
         print(f"{'ok     ' if check.ok else 'missing'} {check.name}: {check.detail}")
         if not check.ok and check.remedy:
             print(f"        {check.remedy}")
+
+
+def _cache(console: Console) -> Cache:
+    from editalk.cache import Cache, default_root
+
+    cache = Cache()
+    if not cache.lasting:
+        console.warn(f"{default_root()} cannot be written, so nothing is kept for the next run; let EDITALK_CACHE name "
+                     "another folder")  # fmt: skip
+    return cache
 
 
 def _print_report(made: dict[str, Any], console: Console) -> None:
@@ -329,53 +303,53 @@ def _suffix(video: Path) -> str:
     return video.suffix if video.suffix.lower() in (".mp4", ".mov", ".mkv", ".m4v") else ".mp4"
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: {error.strerror or error}") from error
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, "utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run a command; the process's exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    signal.signal(signal.SIGTERM, _terminated)
+    _catch_signals()
     try:
         code = app(args=arguments, prog_name="editalk", standalone_mode=False)
+        sys.stdout.flush()
     except EditalkError as error:
         return _fail(error, error.exit_code, arguments)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except (typer.Exit, SystemExit) as done:
-        return int(getattr(done, "exit_code", getattr(done, "code", 0)) or 0)
+        code = int(getattr(done, "exit_code", getattr(done, "code", 0)) or 0)
     except MemoryError as error:
         return _fail(error, 5, arguments, "not enough memory")
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except Exception as error:  # the last line of defence: no traceback reaches a user without -v
         shown = getattr(error, "format_message", None)
         if shown is not None:  # the parser's own
-            print(f"editalk: {shown()}", file=sys.stderr)
+            prefix = "" if shown().startswith("Usage:") else "editalk: "  # the help, where no command is named
+            print(f"{prefix}{shown()}", file=sys.stderr)
             return 2
-        return _fail(error, 1, arguments, f"unexpected {type(error).__name__}: {error} (-v shows where)")
-    if code == 130:
-        print("interrupted", file=sys.stderr)
+        return _fail(error, 1, arguments, _unexpected(error))
+    if code in STOPPED:
+        print(STOPPED[code], file=sys.stderr)
     return code if isinstance(code, int) else 0
 
 
+def _catch_signals() -> None:
+    """A polite kill and a closed terminal unwind like an error, so that nothing half-written stays."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP, and so it stays
+            signal.signal(number, _terminated)
+
+
 def _terminated(number: int, frame: object) -> None:
-    """A polite kill unwinds like an error, so that nothing half-written stays."""
+    signal.signal(number, signal.SIG_IGN)  # a second one must not disturb the cleaning up
     raise SystemExit(128 + number)
+
+
+def _unexpected(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror} (-v shows where)"
+    return f"unexpected {type(error).__name__}: {error} (-v shows where)"
 
 
 def _fail(error: BaseException, code: int, arguments: list[str], message: str | None = None) -> int:

@@ -27,6 +27,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from editalk.audio import Audio
+from editalk.cache import abandoned, owner
 from editalk.errors import OutputError
 from editalk.media.image import to_working, working_format
 from editalk.media.info import AudioInfo, MediaInfo, VideoInfo
@@ -68,7 +69,10 @@ class Writer:
         self.frames, self.samples = 0, 0
         self._crf, self._preset = crf, preset
         self._form = check_target(self.out, overwrite, like.path)
-        self._part = self.out.with_name(f".{self.out.stem}.{secrets.token_hex(4)}.part{self.out.suffix}")
+        begin, end = f".{self.out.stem[:40]}.", f".part{self.out.suffix}"
+        for left in abandoned(self.out.parent, begin, end):
+            left.unlink(missing_ok=True)
+        self._part = self.out.with_name(f"{begin}{owner()}{secrets.token_hex(4)}{end}")
         self._container: OutputContainer | None = None
         try:
             self._container = self._opened()
@@ -191,6 +195,12 @@ def check_target(out: Path, overwrite: bool, source: Path | None = None) -> str:
     form = CONTAINERS.get(out.suffix.lower())
     if form is None:
         raise OutputError(f"{out}: the kind of file is not known; end the name in {', '.join(CONTAINERS)}")
+    check_place(out, overwrite, source)
+    return form
+
+
+def check_place(out: Path, overwrite: bool, source: Path | None = None) -> None:
+    """Raises OutputError if a file OUT cannot be written there, or may not be: it is `source`, or exists already."""
     folder = out.parent
     if not folder.is_dir():
         raise OutputError(f"{out}: there is no folder {folder}; make it first")
@@ -202,7 +212,6 @@ def check_target(out: Path, overwrite: bool, source: Path | None = None) -> str:
         raise OutputError(f"{out} exists already; give another name or -y to overwrite it")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{out}: the folder {folder} may not be written to; choose another or change its permissions")
-    return form
 
 
 def explain(out: Path, error: BaseException) -> OutputError:

@@ -129,11 +129,13 @@ SIGNS = st.sampled_from([*MARKS.split(), *TEXT])
     st.lists(st.one_of(SIGNS, st.text(max_size=3), st.sampled_from([" ", "\n\n", "\r\n"])), max_size=14).map("".join)
 )
 def test_anything_is_read_or_refused(text: str) -> None:
+    refused = None
     try:
         edited = parse(text, frozenset({"a", "b"}))
     except MarkupError as error:
-        assert error.line >= 1
-        assert error.column >= 1
+        refused = error
+    if refused is not None:
+        assert min(refused.line, refused.column) >= 1
         return
     assert isinstance(edited, EditedText)
     assert all(token.text and not any(map(str.isspace, token.text)) for token in edited.tokens)
@@ -159,4 +161,5 @@ def test_escaped_text_is_plain(text: str) -> None:
     edited = parse(escape(text))
     assert all(token.mark is PLAIN for token in edited.tokens)
     assert "".join(token.text for token in edited.tokens) == "".join(text.split())
-    assert not edited.attributes and not edited.pauses
+    assert not edited.attributes
+    assert not edited.pauses

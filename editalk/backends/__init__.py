@@ -7,6 +7,7 @@ from editalk.errors import UsageError
 from editalk.reporting import Reporter
 
 NAMES = ("exemplar",)
+WHY = {"exemplar": "it needs neither a GPU nor weights"}  # said when "auto" took it
 
 
 def choose(name: str, reporter: Reporter) -> Backend:
@@ -15,6 +16,4 @@ def choose(name: str, reporter: Reporter) -> Backend:
         raise UsageError(f"no backend is called “{name}”; there are: auto, {', '.join(NAMES)}")
     from editalk.backends.exemplar import Exemplar
 
-    if name == "auto":
-        reporter.say("backend exemplar: it needs neither a GPU nor weights")
     return Exemplar(reporter)

@@ -43,9 +43,9 @@ def check_file(path: Path) -> None:
     if not path.exists():
         raise MediaError(f"{path}: no such file; check the name and the folder")
     if path.is_dir():
-        raise MediaError(f"{path} is a folder; name a video file")
+        raise MediaError(f"{path} is a folder; name the file in it")
     if not path.is_file():
-        raise MediaError(f"{path} is not an ordinary file; name a video file")
+        raise MediaError(f"{path} is not an ordinary file; name a video or sound file")
     if not os.access(path, os.R_OK):
         raise MediaError(f"{path} may not be read; change its permissions")
     if path.stat().st_size == 0:
@@ -62,7 +62,7 @@ def why_unreadable(path: Path, error: BaseException) -> str:
         return f"{path} is truncated: its index (moov) is missing, so nothing can be read; copy or export it again"
     if head.startswith((b"\x1aE\xdf\xa3", b"RIFF")):
         return f"{path} is truncated or damaged at its head; copy or export it again"
-    return f"{path} is not a media file that can be read ({describe(error)}); convert it to mp4, mov or mkv"
+    return f"{path} is not a media file that can be read ({describe(error)}); convert it to mp4, a voice to wav"
 
 
 def describe(error: BaseException) -> str:

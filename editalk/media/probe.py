@@ -73,12 +73,12 @@ def _picture(container: InputContainer, path: Path) -> VideoStream:
             return stream
     if container.streams.audio:
         raise MediaError(f"{path} has sound but no picture; name a video (a voice goes to --voice)")
-    raise MediaError(f"{path} has neither picture nor sound; name a video file")
+    raise MediaError(f"{path} has neither picture nor sound, or only its head is there; name a video, copied whole")
 
 
 def _sound(container: InputContainer, path: Path) -> AudioStream:
     if not container.streams.audio:
-        raise MediaError(f"{path} has no sound, so there is nothing to transcribe; name a video with its sound track")
+        raise MediaError(f"{path} has no sound, so nothing is said in it; name a file with its sound track")
     return container.streams.audio[0]
 
 
@@ -138,10 +138,10 @@ def _check_complete(container: InputContainer, path: Path, found: _Packets) -> N
     readable = float(max(Fraction(0), found.end - start))
     if cut or found.fault or (announced and float(announced) - readable > max(_MISSING, 0.02 * float(announced))):
         why = f" ({found.fault})" if found.fault else ""
-        raise MediaError(
-            f"{path} is truncated or damaged{why}: about {readable:.1f} of {float(announced):.1f} s can be read; "
-            "copy or export it again"
-        )
+        part = "its end is missing" if not found.fault and float(announced) - readable < _MISSING else (
+            f"about {readable:.1f} of {float(announced):.1f} s can be read"
+        )  # fmt: skip
+        raise MediaError(f"{path} is truncated or damaged{why}: {part}; copy or export it again")
     if not found.total:
         raise MediaError(f"{path} has a picture stream without a frame in it; export it again")
     if not found.sound_packets:

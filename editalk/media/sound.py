@@ -17,7 +17,7 @@ from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from editalk.audio import Audio, Samples
-from editalk.errors import MediaError
+from editalk.errors import MediaError, OutputError
 from editalk.media.container import describe, opened
 from editalk.timebase import nearest
 
@@ -72,10 +72,15 @@ def decode_sound(
             sound = _resampled(sound, rate)
         os.replace(sound.path, raw)
         return SoundFile(raw, sound.samples, sound.rate, sound.channels)
+    except av.error.FFmpegError as error:  # not always an OSError, too
+        raise MediaError(
+            f"{path}: its sound is damaged or cannot be decoded ({describe(error)}); export the file again"
+        ) from error
     except OSError as error:
-        if isinstance(error, av.error.FFmpegError):
-            raise MediaError(f"{path}: its sound cannot be decoded ({describe(error)}); convert it to WAV") from error
-        raise MediaError(f"{raw}: the decoded sound cannot be written ({describe(error)})") from error
+        raise OutputError(
+            f"{raw.parent}: the decoded sound cannot be written ({describe(error)}); make room, or let TMPDIR name a "
+            "folder elsewhere"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from editalk.analysis import Analysis
-from editalk.backends import choose
+from editalk.backends import WHY, choose
 from editalk.backends.base import Backend
 from editalk.cache import Cache
 from editalk.errors import PlanError, SourceError, UsageError
+from editalk.face import FaceTracker
 from editalk.media import SoundFile
 from editalk.mux import check_target
 from editalk.pipeline.apply import Clock, Result, apply, operations, report
@@ -74,15 +75,15 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
         with clock.stage("decode"):
             source = stack.enter_context(opened(edit.video, reporter))
         backend = choose(edit.backend, reporter)
+        plan = _read_plan(edit.plan, source) if edit.plan is not None else None
         with clock.stage("transcript"):
             transcript = words_of(source, edit.transcript, Listening(language=edit.language), cache, reporter)
         analysis = Analysis(
             source.info, source.reader, source.heard, transcript.words, cache, reporter, edit.face
         )
         stack.callback(analysis.close)
-        if edit.plan is not None:
-            plan = _read_plan(edit.plan, source)
-            paths = edit.voices or tuple(Path(v.path) for v in plan.voices)
+        if edit.plan is not None and plan is not None:
+            paths = edit.voices or _voices_of(plan, edit.plan)
             decoded = open_voices(paths, source, stack)
             _same_voices(plan, [ref for ref, _ in decoded], edit.plan)
             yield Prepared(source, transcript, plan, tuple(sound for _, sound in decoded), analysis, backend)
@@ -101,9 +102,11 @@ def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, repo
     """Transcript to finished file; `out` is written whole or not at all."""
     check_target(out, overwrite, edit.video)
     with planned(edit, cache, clock, reporter) as ready:
+        if edit.backend == "auto":
+            reporter.say(f"backend {ready.backend.name}: {WHY[ready.backend.name]}")
         with clock.stage("face"):
             ready.analysis.prepare(_footage(ready))
-            _warn_without_face(ready, reporter)
+            _warn_without_face(ready, edit.face, reporter)
         speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken_ranges(ready.transcript))
         return apply(ready.plan, ready.source, speech, ready.analysis, ready.backend, out, overwrite, cache,
                      edit.seed, clock, reporter)  # fmt: skip
@@ -135,17 +138,37 @@ def _footage(ready: Prepared) -> list[FrameRange]:
     return [footage_of(window, ref.rate, ref.frames) for window in ready.plan.windows]
 
 
-def _warn_without_face(ready: Prepared, reporter: Reporter) -> None:
+def _warn_without_face(ready: Prepared, face: int | None, reporter: Reporter) -> None:
     spans = _footage(ready)
-    if any(w.lips for w in ready.plan.windows) and not any(ready.analysis.track(s).found.any() for s in spans):
+    if not spans or any(ready.analysis.track(s).found.any() for s in spans):
+        return
+    if face is not None:
+        with FaceTracker(ready.source.info.video.rotation, face) as tracker:
+            count = tracker.count(ready.source.reader.image(spans[0].start))
+        reporter.warn(f"--face {face}: {count or 'no'} face{'s' * (count != 1)} found; the edit is made without one")
+    elif any(w.lips for w in ready.plan.windows):
         reporter.warn("no face was found: the edit is made without new lips")
 
 
 def _read_plan(path: Path, source: Source) -> EditPlan:
     plan = from_json(read_text(path, PlanError), str(path))
     if plan.source.sha256 != source.info.sha256:
-        raise SourceError(f"{path}: made for another {plan.source.name}, or it has changed since; make the plan anew")
+        raise SourceError(
+            f"{path}: made for another file, {plan.source.name} as it was then, not for this {source.info.path.name}; "
+            "make the plan anew"
+        )
     return replace(plan, source=replace(plan.source, name=source.info.path.name))
+
+
+def _voices_of(plan: EditPlan, path: Path) -> tuple[Path, ...]:
+    """Where the plan says, else beside it."""
+    found = []
+    for ref in plan.voices:
+        near = path.with_name(Path(ref.path).name)
+        found.append(Path(ref.path) if Path(ref.path).exists() else near)
+        if not found[-1].exists():
+            raise SourceError(f"{path}: its voice {ref.path} is not there; name where it is with --voice")
+    return tuple(found)
 
 
 def _same_voices(plan: EditPlan, refs: Sequence[VoiceRef], path: Path) -> None:

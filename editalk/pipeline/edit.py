@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from editalk.analysis import Analysis
 from editalk.asr.sound import RATE
 from editalk.audio import Audio, join_offset, loudness_gain
+from editalk.cache import scratch
 from editalk.diff import Tag, attributes, diff, pauses, spoken_tokens
 from editalk.errors import MarkupError, ReadError, VoiceError
 from editalk.markup import parse
@@ -83,8 +83,8 @@ def listen(
         covers = "script"  # all words are new: the two are one, and a whole take needs no footage of old words
     with reporter.stage("Listening to the voice"):
         mono = [Path(ref.path) for ref in refs]
-        with tempfile.TemporaryDirectory(prefix="editalk-") as folder:
-            heard = [decode_sound(p, Path(folder) / f"{k}.f32", RATE, 1) for k, p in enumerate(mono)]
+        with scratch() as folder:
+            heard = [decode_sound(p, folder / f"{k}.f32", RATE, 1) for k, p in enumerate(mono)]
             waves = [h.read(0, h.samples).mono() for h in heard]
         voice = hear(waves, script.tokens, runs, covers, names=[p.name for p in mono], language=language)
     for doubt in voice.warnings:
@@ -166,4 +166,4 @@ def spoken_ranges(transcript: Transcript) -> tuple[TimeRange, ...]:
 
 def open_voices(paths: Sequence[Path], source: Source, stack: ExitStack) -> tuple[tuple[VoiceRef, SoundFile], ...]:
     """`decode_voices` into a folder that lasts as long as the stack."""
-    return decode_voices(paths, source, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="editalk-"))))
+    return decode_voices(paths, source, stack.enter_context(scratch()))

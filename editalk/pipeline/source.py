@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from editalk.asr import align, recognise
 from editalk.asr.sound import RATE
-from editalk.cache import Cache, key
+from editalk.cache import Cache, key, scratch
 from editalk.errors import SourceError, TranscriptError
 from editalk.markup import parse
 from editalk.media import FrameReader, MediaInfo, SoundFile, decode_sound, probe
@@ -41,10 +40,10 @@ class Source:
 def opened(path: Path, reporter: Reporter) -> Iterator[Source]:
     """The source, for as long as its decoded sound is kept. Raises MediaError."""
     info = probe(path)
-    with tempfile.TemporaryDirectory(prefix="editalk-") as folder, FrameReader(info) as reader:
+    with scratch() as folder, FrameReader(info) as reader:
         with reporter.stage("Decoding the sound"):
-            sound = decode_sound(path, Path(folder) / "sound.f32", start=info.video.start)
-            heard = decode_sound(path, Path(folder) / "heard.f32", RATE, 1, info.video.start)
+            sound = decode_sound(path, folder / "sound.f32", start=info.video.start)
+            heard = decode_sound(path, folder / "heard.f32", RATE, 1, info.video.start)
         yield Source(info, reader, sound, heard)
 
 
@@ -118,8 +117,11 @@ def words_of(source: Source, given: Path | None, how: Listening, cache: Cache, r
 def read_text(path: Path, error: type[Exception]) -> str:
     """The text of a file that a person wrote; `error` is raised where there is none."""
     try:
-        return path.read_text("utf-8-sig")
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as wrong:
         raise error(f"{path}: not UTF-8 text at byte {wrong.start}; save it as UTF-8") from wrong
     except OSError as wrong:
-        raise error(f"{path}: {wrong.strerror or wrong}") from wrong
+        raise error(f"{path}: {wrong.strerror or wrong}; name a text file") from wrong
+    if "\0" in text:
+        raise error(f"{path}: not UTF-8 text, it has NUL characters; save it as UTF-8")
+    return text

@@ -44,7 +44,7 @@ def parse_transcript(text: str, name: str = "transcript") -> Transcript:
     """Read the text of a JSON transcript; `name` is what messages call it."""
     try:
         data = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
         place = (
             f"line {error.lineno}, column {error.colno}: {error.msg}"
             if isinstance(error, json.JSONDecodeError)
@@ -143,11 +143,12 @@ def _text_of(word: Any) -> str:
         return word[2] if len(word) > 2 and isinstance(word[2], str) else ""
     if not isinstance(word, dict):
         return ""
-    return next((word[key] for key in ("word", "text") if isinstance(word.get(key), str)), "")
+    return next((text for key in ("word", "text") if (text := _text(word.get(key))) is not None), "")
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    """A string that can be written again: JSON may hold halves of characters."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
 
 
 def _number(fields: dict[str, Any], key: str, place: str) -> float | None:

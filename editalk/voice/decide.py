@@ -19,6 +19,8 @@ SCRIPT, NEW_WORDS = "script", "new-words"
 UNSAID = 40.0  # mean excess of old words that were not said
 MARGIN = 5.0
 SHORTEST = 0.05  # seconds of speech
+TOO_SHORT = 0.08  # seconds of sound
+UNHEARD = 3  # words none of which is heard clearly were not said
 LISTEN = 30  # seconds of a wrong voice that are recognised for the message
 
 Run = tuple[int, int]
@@ -50,7 +52,7 @@ def hear(
     choices = _choices(files, script, new_runs, covers)
     if not choices:
         raise VoiceError(_refusal(files, script, new_runs, covers, names, None))
-    believed = [c for c in choices if c[2] <= 0]
+    believed = [c for c in choices if c[2] <= 0 and not len(c[1].doubtful) == len(c[1].words) >= UNHEARD]
     if not believed:
         raise VoiceError(_refusal(files, script, new_runs, covers, names, min(choices, key=lambda c: c[2])[1]))
     best, reading = _likelier([(name, r) for name, r, _ in believed], new_runs)
@@ -64,6 +66,8 @@ def _check_given(
     if not files:
         raise VoiceError("no voice file was given")
     for file, name in zip(files, names, strict=True):
+        if len(file) < TOO_SHORT * RATE:
+            raise VoiceError(f"{name}: it lasts only {len(file) / RATE:.2f} s, too short for a word")
         if activity(file, RATE).sum() / 100 < SHORTEST and not (len(file) and np.abs(file).max() > 0.003):
             raise VoiceError(f"{name}: nobody speaks in it")
     if not script:
@@ -155,7 +159,7 @@ def _short(words: Sequence[str], most: int = 16) -> str:
 
 def _heard(file: Samples) -> str:
     try:
-        transcript = recognise(file[: LISTEN * RATE])
+        transcript = recognise(file[: LISTEN * RATE], say=lambda message: None)
     except EditalkError:
         return ""
     return _short([w.text for w in transcript.words])
