@@ -40,7 +40,11 @@ def _machine() -> str:
 
 def abandoned(folder: Path, head: str, tail: str = "") -> Iterator[Path]:
     """What killed runs on this machine left unfinished: files or folders named `head`, `owner()`, anything, `tail`."""
-    for path in folder.iterdir():
+    try:
+        held = list(folder.iterdir())
+    except OSError:  # it can be written to but not listed
+        return
+    for path in held:
         if path.name.startswith(head) and path.name.endswith(tail):
             number, _, rest = path.name.removeprefix(head).partition("-")
             if number.isdecimal() and rest.startswith(f"{_machine()}-") and not _runs(int(number)):

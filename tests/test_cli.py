@@ -184,6 +184,213 @@ def test_bad_input(name: str, talk: Path, tmp_path: Path, capsys: pytest.Capture
     assert files(tmp_path) == before
 
 
+def spoken(folder: Path, samples: Any, name: str = "v.wav") -> str:
+    with wave.open(str(folder / name), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes((np.asarray(samples) * 32767).astype("<i2").tobytes())
+    return str(folder / name)
+
+
+def held(folder: Path, name: str, data: bytes | str) -> str:
+    (folder / name).write_bytes(data.encode() if isinstance(data, str) else data)
+    return str(folder / name)
+
+
+def ten(talk: Path, folder: Path, *more: str) -> list[str]:
+    """One new word."""
+    return ["apply", str(talk), edited(folder, " ".join([*WORDS, "ten"])), *more]
+
+
+def cut_down(talk: Path, folder: Path, share: float) -> str:
+    data = talk.read_bytes()
+    return held(folder, "cut.mp4", data[: int(len(data) * share)])
+
+
+def transcribed(talk: Path, folder: Path, text: str) -> list[str]:
+    return ["apply", str(talk), edited(folder, "one two"), "--transcript", held(folder, "t.json", text)]
+
+
+UNWORDED = '{"segments": [{"start": 0, "end": 1, "text": "one two"}]}'
+HUGE = '{"segments": [{"words": [{"word": "one", "start": 1' + 5000 * "0" + ', "end": 2}]}]}'
+WORSE_INPUT: dict[str, tuple[int, str, Callable[[Path, Path], list[str]]]] = {
+    "a folder": (1, "is a folder", lambda t, d: ["apply", str(d), edited(d, "one")]),
+    "the folder here": (1, "is a folder", lambda t, d: ["apply", ".", edited(d, "one")]),
+    "transcribe a folder": (1, "is a folder", lambda t, d: ["transcribe", ".."]),
+    "empty video": (1, "0 bytes", lambda t, d: ["apply", held(d, "e.mp4", ""), edited(d, "one")]),
+    "without its index": (1, "truncated", lambda t, d: ["apply", cut_down(t, d, 0.6), edited(d, "one")]),
+    "only its head": (1, "cut.mp4", lambda t, d: ["apply", cut_down(t, d, 0.001), edited(d, "one")]),
+    "sound only": (1, "no picture", lambda t, d: ["apply", spoken(d, np.zeros(8000)), edited(d, "one")]),
+    "text is a folder": (3, "directory", lambda t, d: ["apply", str(t), str(d)]),
+    "text not there": (3, "nix.txt", lambda t, d: ["apply", str(t), str(d / "nix.txt")]),
+    "text in Latin-1": (3, "UTF-8", lambda t, d: ["apply", str(t), held(d, "l.txt", b"one tw\xf6")]),
+    "text in UTF-16": (3, "UTF-8", lambda t, d: ["apply", str(t), held(d, "u.txt", "one two".encode("utf-16-le"))]),
+    "no words left": (3, "no words", lambda t, d: ["apply", str(t), edited(d, "... !")]),
+    "transcript is cut": (3, "line 1", lambda t, d: transcribed(t, d, '{"segments": [')),
+    "transcript without words": (3, "segments[0]", lambda t, d: transcribed(t, d, UNWORDED)),
+    "huge number": (3, "t.json", lambda t, d: transcribed(t, d, HUGE)),
+    "voice not there": (1, "nix.wav", lambda t, d: ten(t, d, "--voice", str(d / "nix.wav"))),
+    "voice is empty": (1, "0 bytes", lambda t, d: ten(t, d, "--voice", held(d, "v.wav", ""))),
+    "voice is silent": (4, "nobody", lambda t, d: ten(t, d, "--voice", spoken(d, np.zeros(16000)))),
+    "voice is short": (4, "0.05 s", lambda t, d: ten(t, d, "--voice", spoken(d, 0.1 * np.ones(800)))),
+    "voice is cut": (1, "damaged", lambda t, d: ten(t, d, "--voice", damaged(t, d))),
+    "below a file": (1, "no folder", lambda t, d: ["apply", str(t), edited(d, "one"), "-o", str(t / "o.mp4")]),
+    "onto itself": (1, "source itself", lambda t, d: ["apply", str(t), edited(d, "one"), "-o", str(t), "-y"]),
+    "plan onto the source": (1, "source itself", lambda t, d: ["plan", str(t), edited(d, "one"), "-o", str(t), "-y"]),
+    "transcribe below a file": (1, "is a file", lambda t, d: ["transcribe", str(t), "-o", str(t / "here")]),
+    "face 0": (2, "--face", lambda t, d: ["apply", str(t), edited(d, "one"), "--face", "0"]),
+}
+
+
+def damaged(talk: Path, folder: Path) -> str:
+    """A hole in the middle of its sound."""
+    with av.open(str(talk)) as box:
+        places = [(p.pos, p.size) for p in box.demux(audio=0) if p.pos is not None and p.size]
+    data = bytearray(talk.read_bytes())
+    for at, size in places[len(places) // 3 : len(places) // 2]:
+        data[at : at + size] = bytes(size)
+    return held(folder, "damaged.mp4", bytes(data))
+
+
+@pytest.mark.parametrize("name", WORSE_INPUT)
+def test_worse_input(name: str, talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As `test_bad_input`, and all of it in one line."""
+    code, message, arguments = WORSE_INPUT[name]
+    words = arguments(talk, tmp_path)
+    before = files(tmp_path)
+    got, out, err = run(capsys, *words)
+    assert (got, out) == (code, ""), err
+    assert message in err
+    assert "unexpected" not in err
+    assert len(err.strip().splitlines()) == 1
+    assert files(tmp_path) == before
+
+
+def test_a_disk_without_space(
+    talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the cache, of the folder of temporary files, of texts; the old output stays."""
+    import errno
+    import os
+
+    text = edited(tmp_path, "one two five six seven eight")
+    (tmp_path / "talk.edited.mp4").write_bytes(b"mine")
+    before = files(tmp_path)
+    really, where = os.replace, ""
+
+    def full(source: Any, target: Any) -> None:
+        if Path(target).match(where):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        really(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    for place, hint in (("window/*.mkv", "EDITALK_CACHE"), ("*.f32", "TMPDIR"), ("*.edited.mp4", "talk.edited.mp4")):
+        where = place
+        code, _, err = run(capsys, "apply", str(talk), text, "-y", "-q")
+        assert code == 1
+        assert hint in err
+        assert "space" in err.lower()
+        assert files(tmp_path) == before
+    where = "*.json"
+    code, _, err = run(capsys, "plan", str(talk), text, "-o", str(tmp_path / "p.json"))
+    assert (code, "space" in err) == (1, True)
+    assert files(tmp_path) == before
+    assert (tmp_path / "talk.edited.mp4").read_bytes() == b"mine"
+
+
+def test_a_cache_that_cannot_be_written(
+    talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDITALK_CACHE", held(tmp_path, "file", "") + "/cache")
+    made = report(capsys, "apply", str(talk), edited(tmp_path, "one two five six seven eight"))
+    assert any("EDITALK_CACHE" in warning for warning in made["warnings"])
+
+
+def test_what_killed_runs_left_goes(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from editalk.cache import owner
+
+    mine, others = owner(), "4194305-" + owner().partition("-")[2]  # no process has this number
+    (tmp_path / "cache" / "window" / f".making-{others}x").mkdir(parents=True)
+    held(tmp_path, f".talk.edited.{others}x.part.mp4", "dead")
+    held(tmp_path, f".talk.edited.{mine}x.part.mp4", "alive")
+    report(capsys, "apply", str(talk), edited(tmp_path, "one two five six seven eight"))
+    assert [p.name for p in tmp_path.glob(".*part*")] == [f".talk.edited.{mine}x.part.mp4"]
+    assert not list((tmp_path / "cache" / "window").glob(".making*"))
+
+
+def test_progress_as_json(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = edited(tmp_path, "one two five six seven eight")
+    code, out, err = run(capsys, "apply", str(talk), text, "--json", "--progress", "json")
+    assert code == 0
+    assert json.loads(out)["frames"] > 0
+    rows = [json.loads(line) for line in err.splitlines()]
+    assert {"Rendering", "Writing"} <= {row.get("stage") for row in rows}
+    assert run(capsys, "apply", str(talk), text, "-y", "-q") == (0, "", "")
+
+
+def test_a_face_that_is_not_there(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = report(capsys, "apply", str(talk), edited(tmp_path, "one two five six seven eight"), "--face", "9")
+    assert any("--face 9: no faces found" in warning for warning in made["warnings"])
+
+
+@pytest.mark.parametrize(
+    "name", ["-x.mp4", "it's \"a\" talk.mp4", "Gespräch 話.MP4", "50%d [a]*.mp4", "file:x.mp4", "plain"]
+)
+def test_names(name: str, talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = talk.rename(tmp_path / name)
+    (tmp_path / "talk.transcript.json").rename(tmp_path / f"{path.stem}.transcript.json")
+    made = report(capsys, "apply", str(path), edited(tmp_path, "one two five six seven eight"))
+    assert Path(made["output"]).parent == tmp_path
+    assert len(numbers(Path(made["output"]))) == made["frames"]
+
+
+def test_a_plan_whose_voice_is_away(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    voice = spoken(tmp_path, 0.3 * np.sin(np.arange(9600) * 0.08))
+    text, plan = edited(tmp_path, " ".join([*WORDS, "ten"])), str(tmp_path / "p.json")
+    covers = ["--voice", voice, "--voice-covers", "new-words", "--language", "xx"]
+    assert run(capsys, "plan", str(talk), text, *covers, "-o", plan)[0] == 0
+    moved = Path(voice).rename(tmp_path / "moved.wav")
+    code, _, err = run(capsys, "apply", str(talk), "--plan", plan)
+    assert code == 4
+    assert "--voice" in err
+    assert run(capsys, "apply", str(talk), "--plan", plan, "--voice", str(moved), "--dry-run")[0] == 0
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    from editalk import __version__
+
+    assert run(capsys, "--version") == (0, f"editalk {__version__}\n", "")
+    for words in ([], *([c] for c in ("transcribe", "diff", "plan", "apply", "doctor", "models"))):
+        code, out, _ = run(capsys, *words, "-h")
+        assert code == 0
+        assert "Usage: editalk" in out
+
+
+@pytest.mark.parametrize(("signal_", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_signals(signal_: str, code: int, talk: Path, tmp_path: Path) -> None:
+    """A process of its own, stopped while it works."""
+    import os
+    import signal
+    import subprocess
+    import sys
+
+    before = files(tmp_path) | {"edited.txt", "tmp"}
+    (tmp_path / "tmp").mkdir()
+    words = [sys.executable, "-m", "editalk", "apply", str(talk), edited(tmp_path, "one two five six seven eight")]
+    with subprocess.Popen(
+        [*words, "--progress", "json"], stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "Looking" in line or "Planning" in line:
+                process.send_signal(getattr(signal, signal_))
+                break
+        err = process.stderr.read()
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    assert files(tmp_path) == before
+
+
 def test_existing_files_are_refused(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "talk.edited.mp4").write_bytes(b"mine")
     code, _, err = run(capsys, "apply", str(talk), edited(tmp_path, "one two"))

@@ -66,10 +66,10 @@ def _check_given(
     if not files:
         raise VoiceError("no voice file was given")
     for file, name in zip(files, names, strict=True):
-        if len(file) < TOO_SHORT * RATE:
-            raise VoiceError(f"{name}: it lasts only {len(file) / RATE:.2f} s, too short for a word")
         if activity(file, RATE).sum() / 100 < SHORTEST and not (len(file) and np.abs(file).max() > 0.003):
             raise VoiceError(f"{name}: nobody speaks in it")
+        if len(file) < TOO_SHORT * RATE:
+            raise VoiceError(f"{name}: it lasts only {len(file) / RATE:.2f} s, too short for a word")
     if not script:
         raise VoiceError("the edited text has no words for a voice to say")
     if covers == NEW_WORDS and not new_runs:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from editalk.audio import Audio
 from editalk.backends.base import Capabilities, Footage, Image, Rendered, WindowInput
 from editalk.backends.exemplar.footage import Shot, base_footage, footage_map, picture, points, resample
 from editalk.backends.exemplar.lips import LipRenderer, LipSync, ramps
@@ -17,8 +18,10 @@ from editalk.cuts import face_pose
 from editalk.face import FaceTrack
 from editalk.plan.types import Piece, RenderWindow
 from editalk.reporting import Reporter
+from editalk.timebase import samples
 
 HELD_BYTES = 320 * 2**20
+BESIDE = 0.12  # seconds of sound around new lips that their shapes depend on
 
 
 class Exemplar:
@@ -157,10 +160,27 @@ def _lips(given: WindowInput, faces: NDArray[np.float32]) -> LipRenderer | None:
     sync = LipSync.fit(given.track, given.source_sound, given.source_sound_start, given.footage.rate)
     if sync is None:
         return None
-    rate = given.footage.rate
-    times = np.array([float(rate.seconds(f)) + 0.5 / float(rate) for f in range(window.span.start, window.span.end)])
-    path = sync.plan(given.sound, given.sound_start, times, faces, _weights(window, len(faces)))
+    path = sync.plan_shapes(_shapes(given, sync), faces, _weights(window, len(faces)))
     return LipRenderer(sync, path, given.footage)
+
+
+def _shapes(given: WindowInput, sync: LipSync) -> NDArray[np.float64]:
+    """[n, k, 3] the mouth of every frame of the window.
+
+    Each stretch of new lips is heard by itself: the footage's own voice beside it must not tell what its voice is like.
+    """
+    rate, span = given.footage.rate, given.window.span
+    times = np.array([float(rate.seconds(f)) + 0.5 / float(rate) for f in range(span.start, span.end)])
+    shapes = np.repeat(sync.space.mean[None], len(times), axis=0)
+    for lips in given.window.lips:
+        first, last = max(lips.start, span.start), min(lips.end, span.end)
+        start, end = (float(rate.seconds(f)) for f in (first, last))
+        low, high = (samples(t - given.sound_start, given.sound.rate) for t in (start - BESIDE, end + BESIDE))
+        low = max(0, low)
+        heard = Audio(given.sound.samples[low:high], given.sound.rate)
+        rows = slice(first - span.start, last - span.start)
+        shapes[rows] = sync.predictor(heard, given.sound_start + low / given.sound.rate, times[rows])
+    return shapes
 
 
 def _faces(track: FaceTrack, shots: list[Shot]) -> NDArray[np.float32]:
