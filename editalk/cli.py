@@ -146,7 +146,7 @@ def diff_command(
 
     console = Console(quiet, progress)
     edit = Edit(video, edited, transcript=transcript, language=language)
-    _, words, script = edited_words(edit, _cache(console), console)
+    words, script = edited_words(edit, _cache(console), console)
     rows = changes(words.words, script)
     if as_json:
         print_json({"changes": rows})

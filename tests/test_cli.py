@@ -163,6 +163,7 @@ BAD_INPUT: dict[str, tuple[int, str, Callable[[Path, Path], list[str]]]] = {
     "unknown suffix": (1, ".xyz", lambda t, d: ["apply", str(t), edited(d, "one"), "-o", str(d / "o.xyz")]),
     "no words at all": (2, "EDITED", lambda t, d: ["apply", str(t)]),
     "unknown flag": (2, "--frobnicate", lambda t, d: ["apply", str(t), "--frobnicate"]),
+    "no such device": (5, "CPU", lambda t, d: ["apply", str(t), edited(d, "one"), "--device", "cuda"]),
     "unknown backend": (2, "warp", lambda t, d: ["apply", str(t), edited(d, "one"), "--backend", "warp"]),
     "unknown region": (2, "mouth", lambda t, d: ["apply", str(t), edited(d, "one"), "--region", "head"]),
     "bad transcript": (3, "edited.txt", lambda t, d: ["apply", str(t), *[edited(d, "one"), "--transcript"] * 2][:-1]),

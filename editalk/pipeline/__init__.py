@@ -61,11 +61,11 @@ class Prepared:
     backend: Backend
 
 
-def edited_words(edit: Edit, cache: Cache, reporter: Reporter) -> tuple[Source, Transcript, Script]:
-    """The transcript and what the edited text makes of it; the source is closed again."""
+def edited_words(edit: Edit, cache: Cache, reporter: Reporter) -> tuple[Transcript, Script]:
+    """The transcript and what the edited text makes of it."""
     with opened(edit.video, reporter) as source:
         transcript = words_of(source, edit.transcript, Listening(language=edit.language), cache, reporter)
-        return source, transcript, read_script(_edited(edit), transcript)
+        return transcript, read_script(_edited(edit), transcript)
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
     with ExitStack() as stack:
         with clock.stage("decode"):
             source = stack.enter_context(opened(edit.video, reporter))
-        backend = choose(edit.backend, reporter)
+        backend = choose(edit.backend, edit.device)
         plan = _read_plan(edit.plan, source) if edit.plan is not None else None
         with clock.stage("transcript"):
             transcript = words_of(source, edit.transcript, Listening(language=edit.language), cache, reporter)

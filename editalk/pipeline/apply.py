@@ -53,7 +53,6 @@ class Result:
     identical: int
     joins: tuple[JoinCheck, ...]
     clicks: tuple[ClickCheck, ...]
-    warnings: tuple[str, ...]
 
 
 def apply(
@@ -65,7 +64,7 @@ def apply(
         strips = render(plan, source, speech, analysis, backend, cache, seed, reporter)
     with clock.stage("mux"), Writer(out, source.info, plan.source.rate, overwrite=overwrite) as writer:
         pictures, sounds, identical = _write(plan, source, strips, speech, analysis, writer, reporter)
-    return Result(out, plan, backend.name, identical, pictures, sounds, ())
+    return Result(out, plan, backend.name, identical, pictures, sounds)
 
 
 def _write(
@@ -155,7 +154,6 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
             for c in result.clicks
         ],
         "voice_covers": plan.voice_covers,
-        "warnings": list(result.warnings),
         "seconds": {name: round(seconds, 3) for name, seconds in clock.seconds.items()},
     }  # fmt: skip
 

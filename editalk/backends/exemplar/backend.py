@@ -17,7 +17,6 @@ from editalk.backends.exemplar.steady import steadied, step_limit
 from editalk.cuts import face_pose
 from editalk.face import FaceTrack
 from editalk.plan.types import Piece, RenderWindow
-from editalk.reporting import Reporter
 from editalk.timebase import samples
 
 HELD_BYTES = 320 * 2**20
@@ -30,9 +29,6 @@ class Exemplar:
     name = "exemplar"
     grid_step = 8
     capabilities = Capabilities(temporal=True, lips=True, regions=frozenset({"mouth"}))
-
-    def __init__(self, reporter: Reporter) -> None:
-        self.reporter = reporter
 
     def render(self, given: WindowInput) -> Iterator[Rendered]:
         """New pictures for the frames of the window that do not show a source frame as it is."""

@@ -1,0 +1,114 @@
+"""The contract of a backend, over all of them: pictures for just the window, nothing else touched, twice the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import editalk
+from editalk.analysis import Analysis
+from editalk.audio import Audio
+from editalk.backends import NAMES, choose
+from editalk.backends.base import Backend, Rendered, WindowInput
+from editalk.cache import Cache
+from editalk.diff import Tag, WordEdit
+from editalk.errors import DeviceError, UsageError
+from editalk.pipeline.render import footage_of
+from editalk.pipeline.source import Source, opened
+from editalk.plan import EditPlan, NewSound, PreferredCuts, Script, VoiceRef, build_plan
+from editalk.reporting import Silent
+from editalk.transcript import Word
+
+TALK = Path(editalk.__file__).resolve().parents[1] / "examples" / "talk.mp4"
+WORDS = [Word(f"w{k}", 0.5 + k, 1.3 + k) for k in range(12)]
+
+
+@pytest.fixture(scope="module")
+def source() -> Iterator[Source]:
+    with opened(TALK, Silent()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def analysis(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Analysis]:
+    cache = Cache(tmp_path_factory.mktemp("cache"))
+    made = Analysis(source.info, source.reader, source.heard, WORDS, cache, Silent())
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=NAMES)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return choose(request.param)
+
+
+KEPT = WordEdit(Tag.EQUAL, 0, 5, 0, 5)
+EDITS = {
+    "removal": (KEPT, WordEdit(Tag.DELETE, 5, 6, 5, 5), WordEdit(Tag.EQUAL, 6, 12, 5, 11)),
+    "addition": (KEPT, WordEdit(Tag.INSERT, 5, 5, 5, 6), WordEdit(Tag.EQUAL, 5, 12, 6, 13)),
+    "replacement": (KEPT, WordEdit(Tag.REPLACE, 5, 6, 5, 6), WordEdit(Tag.EQUAL, 6, 12, 6, 12)),
+}
+
+
+def planned(source: Source, kind: str) -> EditPlan:
+    script = Script(tuple("x" * EDITS[kind][-1].target_end), EDITS[kind])
+    new = [] if kind == "removal" else [NewSound(5, 6, 0, 0.0, 0.9)]
+    voices = (VoiceRef("v.wav", "0" * 64),) if new else ()
+    return build_plan(source.ref, WORDS, script, PreferredCuts(), new, voices)
+
+
+def given(source: Source, plan: EditPlan, analysis: Analysis) -> WindowInput:
+    (window,) = plan.windows
+    span = footage_of(window, plan.source.rate, plan.source.frames)
+    heard = source.heard.read(0, source.heard.samples)
+    tone = np.sin(np.arange(20 * heard.rate) * 0.1)[:, None].astype(np.float32) * 0.2
+    return WindowInput(window, source.reader, analysis.track(span), Audio(tone, heard.rate), 0.0, heard, 0.0,
+                       analysis.thumbs(span), analysis.steps())  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", EDITS)
+def test_a_window_is_rendered(backend: Backend, source: Source, analysis: Analysis, kind: str) -> None:
+    plan = planned(source, kind)
+    asked = given(source, plan, analysis)
+    made: list[Rendered] = list(backend.render(asked))
+    numbers = [m.frame for m in made]
+    span = plan.windows[0].span
+    assert numbers == sorted(set(numbers))
+    assert all(frame in span for frame in numbers)
+    must = {f for p in plan.timeline if p.source is None or p.resampled for f in range(p.start, p.end)}
+    assert must <= set(numbers)
+    for one in made:
+        assert one.image.shape == (source.info.video.height, source.info.video.width, 3)
+        assert one.image.dtype == np.uint8
+        if one.mask is not None:
+            assert one.source is not None
+            untouched = one.mask == 0
+            assert untouched.any()
+            assert (one.image[untouched] == source.reader.image(one.source)[untouched]).all()
+    again = list(backend.render(asked))
+    assert [m.frame for m in again] == numbers
+    assert all((a.image == b.image).all() for a, b in zip(made, again, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["addition", "replacement"])
+def test_new_speech_moves_the_mouth(backend: Backend, source: Source, analysis: Analysis, kind: str) -> None:
+    if not backend.capabilities.lips:
+        pytest.skip("draws no lips")
+    plan = planned(source, kind)
+    asked = given(source, plan, analysis)
+    spoken = {m.frame: m.image for m in backend.render(asked)}
+    silent = Audio(np.zeros_like(asked.sound.samples), asked.sound.rate)
+    hushed = {m.frame: m.image for m in backend.render(WindowInput(**{**vars(asked), "sound": silent}))}
+    lips = plan.windows[0].lips[0]
+    middle = range(lips.start + 5, lips.end - 5)
+    assert np.mean([(spoken[f] != hushed[f]).any() for f in middle]) > 0.8
+
+
+def test_what_is_not_there_is_refused() -> None:
+    with pytest.raises(UsageError, match="auto, exemplar"):
+        choose("warp")
+    with pytest.raises(DeviceError, match="CPU"):
+        choose("exemplar", "cuda")
