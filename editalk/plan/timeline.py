@@ -19,7 +19,7 @@ from editalk.timebase import FrameRange, samples
 from editalk.transcript import Word
 
 FADE = Fraction(12, 1000)  # seconds of equal-power crossfade where unrelated sounds meet (design: 5 to 30 ms)
-STRETCH = 1.5  # replaced footage is resampled up to this ratio, beyond it gains or loses frames in one place
+SLOWER, FASTER = 2.5, 1.5  # replaced footage is resampled up to there, beyond it gains or loses frames in one place
 RETIME = 3.0  # a retimed span lasts at most so many times, at least this part of what it lasted
 
 
@@ -174,13 +174,10 @@ class _Layout:
     def _footage(self, frames: int, shown: Footage | None) -> None:
         """Picture for new words: the replaced words' own footage, plus or minus the net duration."""
         old = shown.end - shown.start if shown else 0
-        if shown is None:
+        if shown is None or frames > old * SLOWER:
             self._picture(frames, None, 0)
-        elif old / STRETCH <= frames <= old * STRETCH:
+        elif old / FASTER <= frames <= old * SLOWER:
             self._picture(frames, shown.start, old)
-        elif frames > old:
-            self._picture(old, shown.start, old)
-            self._picture(frames - old, None, 0)
         else:
             first = frames - frames // 2
             self._picture(first, shown.start, first)

@@ -11,7 +11,7 @@ from editalk.backends.base import Image
 LIMIT = 99.0  # percentile of the footage's own face steps (design, section 9)
 MARGIN = 0.95  # encoding adds a little
 MOST = 0.4  # of the picture before; more would show twice what moved
-STILL = 0.7  # of the limit: where the footage itself moves more than that, the picture before does not fit
+STILL = 1.0  # of the limit: where the footage itself moves more than that, the picture before does not fit
 
 
 def step_limit(natural: NDArray[np.float32]) -> float:
