@@ -82,13 +82,14 @@ def build_take(
     """The plan of a new take: the voices' sound throughout, new lips throughout, footage of just their length.
 
     `spoken`: every word of the script, seconds of the voices one after the other; `lengths`: samples of each voice at
-    the source's sample rate. Footage plays on from its start; what a longer take lacks is new content behind it.
+    the source's sample rate. Footage plays on from its start; a take longer than all of it is new content, whose
+    footage the backend lays out.
     """
     rate, at = source.rate, source.sample_rate
     total = sum(lengths)
     frames = max(1, rate.frames(Fraction(total, at)))
     shown = min(frames, source.frames)
-    pieces = [Piece(0, shown, 0, shown)] + ([Piece(shown, frames - shown, None, 0)] if frames > shown else [])
+    pieces = [Piece(0, frames, 0, frames) if frames == shown else Piece(0, frames, None, 0)]
     sound: list[SoundPiece] = []
     for voice, length in enumerate(lengths):
         start = sound[-1].end if sound else 0
