@@ -19,7 +19,7 @@ from editalk.timebase import FrameRange, samples
 from editalk.transcript import Word
 
 FADE = Fraction(12, 1000)  # seconds of equal-power crossfade where unrelated sounds meet (design: 5 to 30 ms)
-SLOWER, FASTER = 2.5, 1.5  # replaced footage is resampled up to there, beyond it gains or loses frames in one place
+SLOWER, FASTER = 2.2, 1.5  # replaced footage is resampled up to there, beyond it gains or loses frames in one place
 RETIME = 3.0  # a retimed span lasts at most so many times, at least this part of what it lasted
 
 
