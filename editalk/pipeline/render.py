@@ -17,7 +17,7 @@ from editalk.reporting import Advance, Reporter
 from editalk.soundtrack import Soundtrack
 from editalk.timebase import FrameRange, FrameRate, samples
 
-VERSION = 7  # counts up when backends render otherwise
+VERSION = 8  # counts up when backends render otherwise
 LEARN = 25  # seconds of footage on either side of the edit that a mouth is learnt from
 SPEECH_RATE = 16000  # samples per second of what backends hear
 LISTEN = 0.5  # seconds of sound before and behind the context that a backend may hear

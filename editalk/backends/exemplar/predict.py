@@ -25,7 +25,7 @@ KNOWN, STRANGE = 0.2, 0.6  # distances of voices
 DOUBT = 0.85  # of what was learnt, where the voice is a strange one
 FEW = 5  # frames of speech: fewer tell nothing of its amplitude
 OTHER = 0.3  # of the gain, for what is not the opening
-LEAST_FACTOR = 0.75  # by which a prediction is brought to the usual amplitude
+LEAST_FACTOR, MOST_FACTOR = 0.75, 4.0  # by which a prediction is brought to the usual amplitude
 AMPLITUDE = 0.97  # of the true aperture's SD
 
 
@@ -127,7 +127,7 @@ class Predictor:
         if awake.sum() < FEW:
             return shapes
         mean, spread = float(gape[awake].mean()), max(float(gape[awake].std()), 1e-6)
-        factor = float(np.clip(AMPLITUDE * self.spoken[1] / spread, LEAST_FACTOR, 2.5)) ** sure
+        factor = float(np.clip(AMPLITUDE * self.spoken[1] / spread, LEAST_FACTOR, MOST_FACTOR)) ** sure
         centre = shapes[awake].mean(0)
         moved = centre + factor * (shapes - centre)
         return np.asarray(moved + sure * (self.spoken[0] - mean) * self.slope)
