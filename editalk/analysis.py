@@ -220,11 +220,6 @@ def face_step(before: NDArray[np.uint8], luma: NDArray[np.uint8], box: Box | Non
     return float(cv2.absdiff(crops[0], crops[1]).mean())
 
 
-def reach(span: FrameRange, frames: int, info: MediaInfo) -> FrameRange:
-    """A span grown by `frames` on either side, within the source."""
-    return FrameRange(max(0, span.start - frames), min(info.video.frames, span.end + frames))
-
-
 def _together(a: CutEvidence, b: CutEvidence) -> CutEvidence:
     frames, rows = np.unique(np.concatenate([a.frames, b.frames]), return_index=True)
 

@@ -34,9 +34,9 @@ from editalk.media.info import AudioInfo, MediaInfo, VideoInfo
 from editalk.timebase import FrameRate
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-CRF = 14
+CRF = 11
 PRESETS = {"libx264": "veryfast", "libx265": "ultrafast"}
-_WORST = 3  # quantisers above the CRF that noise may cost: CRF 14 then keeps noise, too, at 42 dB
+_WORST = 3  # quantisers above the CRF that noise may cost: a noisy MPEG-1 clip at CRF 14 fell to 41.9 dB
 _LOSSLESS = {"mov": ("pcm_", "alac"), "matroska": ("pcm_", "flac", "alac")}
 _OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "timecode", "duration"}
 _PLAIN_TAGS = {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from editalk.audio.samples import SILENCE_DB, Audio, Samples, decibels
+from editalk.audio.samples import SILENCE_DB, Audio, Samples
 
 Floats = NDArray[np.float64]
 
@@ -94,11 +94,6 @@ def soft_limit(samples: Samples) -> Samples:
         return samples
     bent = KNEE + (1 - KNEE) * np.tanh((size - KNEE) / (1 - KNEE))
     return np.asarray(np.where(size > KNEE, np.sign(samples) * bent, samples), np.float32)
-
-
-def mean_level(levels: Sequence[float]) -> float:
-    """The level of the mean power of some levels in dB."""
-    return decibels(10 ** (np.asarray(levels, np.float64) / 20)) if len(levels) else SILENCE_DB
 
 
 def _above_rumble(mono: Samples, rate: int) -> Samples:

@@ -18,6 +18,7 @@ from editalk.media import SoundFile
 from editalk.mux import check_target
 from editalk.pipeline.apply import Clock, Result, apply, operations, report
 from editalk.pipeline.edit import listen, open_voices, plan_edit, read_script, spoken_ranges
+from editalk.pipeline.render import footage_of
 from editalk.pipeline.source import Listening, Source, beside, opened, read_text, transcribe, words_of
 from editalk.plan import EditPlan, Script, VoiceRef, from_json
 from editalk.reporting import Reporter
@@ -132,8 +133,6 @@ def _edited(edit: Edit) -> Path:
 
 def _footage(ready: Prepared) -> list[FrameRange]:
     """The footage whose face matters: around every window."""
-    from editalk.pipeline.render import footage_of
-
     ref = ready.plan.source
     return [footage_of(window, ref.rate, ref.frames) for window in ready.plan.windows]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from editalk.diff import Tag, WordEdit
+from editalk.diff import Tag, WordEdit, estimate_seconds
 from editalk.plan import Script
 from editalk.transcript import Word
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-SECONDS_A_CHARACTER = 0.07  # of unhurried English speech: what new words will take, roughly
 _STYLES = {Tag.DELETE: "red strike", Tag.INSERT: "green", Tag.MOVE: "cyan", Tag.EQUAL: ""}
 
 
@@ -27,7 +26,7 @@ def changes(words: Sequence[Word], script: Script) -> list[dict[str, Any]]:
         if edit.source_end > edit.source_start:
             row["source"] = [words[edit.source_start].start, words[edit.source_end - 1].end]
         if edit.tag in (Tag.INSERT, Tag.REPLACE):
-            row["new_seconds"] = round(SECONDS_A_CHARACTER * len(new), 2)
+            row["new_seconds"] = round(estimate_seconds(new), 2)
         rows.append(row)
     return rows
 
