@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from editalk.audio import Audio
+from editalk.backends.exemplar.draw import LipRenderer
 from editalk.backends.exemplar.hearing import Hearing
-from editalk.backends.exemplar.lips import LipRenderer, LipSync, ramps
+from editalk.backends.exemplar.lips import LipSync
 from editalk.backends.exemplar.paste import Crop, lower_box, paste
+from editalk.backends.exemplar.path import ramps
 from editalk.backends.exemplar.retrieve import Pool, retrieve
 from editalk.backends.exemplar.shape import MOVING, MouthSpace, aperture
 from editalk.face import FaceTrack
@@ -160,7 +162,7 @@ def test_frames_without_a_face_keep_their_picture() -> None:
     points[5:9] = np.nan
     path = sync.plan(sound, 0.0, (np.arange(20) + 0.5) / 25, points)
     assert list(np.flatnonzero(~path.drawn)) == [5, 6, 7, 8]
-    renderer = LipRenderer(sync, path, Pictures(track))
+    renderer = LipRenderer(sync.pool, sync.rate, path, Pictures(track))
     assert renderer.draw(6, picture(track.points[6])) is None
     assert renderer.draw(10, picture(track.points[10])) is not None
 
@@ -179,7 +181,7 @@ def test_exemplars_are_decoded_in_order_and_once() -> None:
     sync, track, sound = learnt()
     path = sync.plan(sound, 0.0, (np.arange(50) + 0.5) / 25, track.points[:50])
     footage = Pictures(track)
-    renderer = LipRenderer(sync, path, footage)
+    renderer = LipRenderer(sync.pool, sync.rate, path, footage)
     for i in range(50):
         assert renderer.draw(i, picture(track.points[i])) is not None
     assert footage.asked == sorted(set(footage.asked))
@@ -240,7 +242,7 @@ def test_an_exemplar_outside_the_picture_is_not_drawn() -> None:
     away[..., 0] += 4000
     sync = replace(sync, pool=replace(sync.pool, points=away[sync.pool.frames]))
     path = sync.plan(sound, 0.0, (np.arange(5) + 0.5) / 25, track.points[:5])
-    assert LipRenderer(sync, path, Pictures(track)).draw(0, picture(track.points[0])) is None
+    assert LipRenderer(sync.pool, sync.rate, path, Pictures(track)).draw(0, picture(track.points[0])) is None
 
 
 @given(runs=st.lists(st.tuples(st.integers(-5, 40), st.integers(0, 30)), max_size=4), ramp=st.integers(0, 6))

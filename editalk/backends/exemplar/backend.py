@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from editalk.audio import Audio
 from editalk.backends.base import Capabilities, Footage, Image, Rendered, WindowInput
+from editalk.backends.exemplar.draw import LipRenderer
 from editalk.backends.exemplar.footage import Shot, base_footage, footage_map, picture, points, resample
-from editalk.backends.exemplar.lips import LipRenderer, LipSync, ramps
+from editalk.backends.exemplar.lips import LipSync
 from editalk.backends.exemplar.morph import LONGEST, JoinMorph, plan_join
+from editalk.backends.exemplar.path import plan_path, ramps
 from editalk.backends.exemplar.steady import steadied, step_limit
 from editalk.cuts import face_pose
 from editalk.face import FaceTrack
@@ -156,8 +158,8 @@ def _lips(given: WindowInput, faces: NDArray[np.float32]) -> LipRenderer | None:
     sync = LipSync.fit(given.track, given.source_sound, given.source_sound_start, given.footage.rate)
     if sync is None:
         return None
-    path = sync.plan_shapes(_shapes(given, sync), faces, _weights(window, len(faces)))
-    return LipRenderer(sync, path, given.footage)
+    path = plan_path(sync.space, sync.pool, _shapes(given, sync), faces, _weights(window, len(faces)))
+    return LipRenderer(sync.pool, sync.rate, path, given.footage)
 
 
 def _shapes(given: WindowInput, sync: LipSync) -> NDArray[np.float64]:
