@@ -10,7 +10,7 @@ TORCH_INDEX ?=
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check -qq --retries 8 --timeout 60
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint types example bench-align clean
+.PHONY: setup demo test lint types example sheets bench-align bench-lips bench-speed lip-prior clean
 
 setup: $(READY)
 
@@ -38,10 +38,29 @@ types: $(READY)
 example: $(READY)
 	@$(VENV)/bin/python examples/make_example.py -o build/example
 
+# a contact sheet of every kind of edit on the example, into docs/sheets
+sheets: $(READY)
+	@$(VENV)/bin/python examples/sheets.py docs/sheets
+
 # word boundaries of `transcribe --script` against true ones: make bench-align DATA=folder
 bench-align: $(READY)
 	@test -n "$(DATA)" || { echo "make bench-align DATA=folder with clips and their word times" >&2; exit 2; }
 	@$(VENV)/bin/python -m tests.bench.align $(DATA)
+
+# self-reenactment: lips of withheld windows against the truth and the baselines: make bench-lips DATA=folder
+bench-lips: $(READY)
+	@test -n "$(DATA)" || { echo "make bench-lips DATA=folder with clips (JSON=file: the figures)" >&2; exit 2; }
+	@$(VENV)/bin/python -m tests.bench.lips $(DATA) $(if $(JSON),--json $(JSON))
+
+# frames per second of tracking, lips, joins and a whole edit: make bench-speed DATA=clip
+bench-speed: $(READY)
+	@test -n "$(DATA)" || { echo "make bench-speed DATA=a clip with one face" >&2; exit 2; }
+	@$(VENV)/bin/python -m tests.bench.speed $(DATA) $(if $(JSON),--json $(JSON))
+
+# the speaker-independent lip prior anew, from a folder of clips with their words: make lip-prior DATA=folder
+lip-prior: $(READY)
+	@test -n "$(DATA)" || { echo "make lip-prior DATA=folder with clips and their words" >&2; exit 2; }
+	@$(VENV)/bin/python -m editalk.backends.exemplar.train $(DATA) -o build/prior.safetensors
 
 clean:
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
