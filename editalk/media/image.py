@@ -46,8 +46,23 @@ def to_working(frame: VideoFrame) -> VideoFrame:
     if frame.format.name == name:
         return frame
     if frame.format.name in _FULL_RANGE:
-        return _copied(frame, name)
+        copy = copied(frame, Colour(2, int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace)))
+        copy.pts = frame.pts
+        if frame.time_base is not None:
+            copy.time_base = frame.time_base
+        return copy
     return frame.reformat(format=name)
+
+
+def copied(frame: VideoFrame, colour: Colour) -> VideoFrame:
+    """A frame of its own with the same values, in the working format, tagged with a colour."""
+    name = working_format(frame.format.name)
+    bits = _PLANAR[name][2]
+    copy = VideoFrame(frame.width, frame.height, name)
+    for k in range(3):
+        plane_array(copy, k, bits)[:] = plane_array(frame, k, bits)
+    _tag(copy, colour)
+    return copy
 
 
 def to_image(frame: VideoFrame) -> Image:
@@ -123,17 +138,6 @@ def _thinned(part: NDArray[Any], wide: int, high: int) -> NDArray[Any]:
     h, w = part.shape
     part = cv2.copyMakeBorder(part, 0, -h % high, 0, -w % wide, cv2.BORDER_REPLICATE)
     return cv2.resize(part, (part.shape[1] // wide, part.shape[0] // high), interpolation=cv2.INTER_AREA)
-
-
-def _copied(frame: VideoFrame, name: str) -> VideoFrame:
-    copy = VideoFrame(frame.width, frame.height, name)
-    for k in range(3):
-        plane_array(copy, k)[:] = plane_array(frame, k)
-    copy.pts = frame.pts
-    if frame.time_base is not None:
-        copy.time_base = frame.time_base
-    _tag(copy, Colour(2, int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace)))
-    return copy
 
 
 def _tag(frame: VideoFrame, colour: Colour) -> None:
