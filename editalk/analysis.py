@@ -5,25 +5,31 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from editalk.cache import Cache, key
-from editalk.cuts import CutEvidence, choose_cut, choose_place, face_pose, frame_levels, thumbnail
-from editalk.face import FaceTrack, FaceTracker, square
+from editalk.cuts import CutEvidence, choose_cut, choose_place, face_pose, frame_levels, lid_openings, thumbnail
+from editalk.face import FaceTrack, FaceTracker, Picture, square
 from editalk.media import FrameReader, MediaInfo, SoundFile, to_image
+from editalk.media.image import plane_array, to_working
 from editalk.reporting import Reporter
 from editalk.timebase import FrameRange
 from editalk.transcript import Word
 
+AHEAD = 4  # pictures that are decoded while the face is looked for in one
 BLOCK = 8  # seconds of footage that are looked at and kept together
 FACE = 256  # side of the face crop that steps are measured on, pixels (design, section 9)
-VERSION = 1
+LONG = 960  # pixels: long side of the pictures that steps are measured on
+VERSION = 2
 
+Item = TypeVar("Item")
 Box = tuple[int, int, int, int]
 """left, top, width, height in pixels"""
 
@@ -81,6 +87,15 @@ class Analysis:
         found = np.concatenate([b.steps for b in self._blocks.values()] or [np.zeros(0, np.float32)])
         return np.sort(found[np.isfinite(found)])
 
+    def blocks(self) -> list[Block]:
+        """All footage looked at so far, in order."""
+        return [self._blocks[k] for k in sorted(self._blocks)]
+
+    @property
+    def width(self) -> int:
+        """Pixels across the coded picture."""
+        return self.info.video.width
+
     def evidence(self, span: FrameRange) -> CutEvidence:
         """What speaks for and against cuts before the frames of the blocks around `span`."""
         blocks = [self._block(k) for k in self._numbers(span)]
@@ -93,9 +108,10 @@ class Analysis:
         for word in self.words:
             speech |= (times > word.start + 0.03) & (times < word.end - 0.03)
         motion = np.concatenate([b.motion for b in blocks])
+        points = np.concatenate([b.track.points for b in blocks])
         return CutEvidence(
             frames, levels, speech, np.nan_to_num(motion, nan=float(np.nanmedian(motion)) if len(motion) > 1 else 0.0),
-            face_pose(np.concatenate([b.track.points for b in blocks])), np.concatenate([b.thumbs for b in blocks]),
+            face_pose(points), np.concatenate([b.thumbs for b in blocks]), lid_openings(points),
         )  # fmt: skip
 
     # ------------------------------------------------------------------------------------------- the chooser of cuts
@@ -150,39 +166,72 @@ class Analysis:
         thumbs: list[NDArray[np.float32]] = []
         planes = _Lumas()
 
-        def pictures() -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        def pictures() -> Iterator[tuple[int, Picture]]:
             if start:
-                planes.add(to_image(self.reader.frame(start - 1))[..., 0])
+                planes.add(_picture(self.reader.frame(start - 1)))
             for frame, decoded in self.reader.iterate(start, end):
-                image = to_image(decoded)
-                thumbs.append(thumbnail(image[..., 0]))
-                planes.add(image[..., 0])
+                image = _picture(decoded)
+                thumbs.append(thumbnail(planes.add(image)))
                 yield frame, image
 
         # steps need the face's place, which is known only when the track is complete: small lumas wait for it
-        track = self._tracker.track(pictures())
+        track = self._tracker.track(_ahead(pictures()))
         steps = planes.steps(track, first=start == 0)
         stacked = np.stack(thumbs)
         motion = np.r_[np.nan, np.abs(np.diff(stacked, axis=0)).mean(1)].astype(np.float32)
         return Block(track, stacked, motion, steps)
 
 
+def _ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The same items, made in a second thread while the first one works on those before."""
+    with ThreadPoolExecutor(1) as maker:
+        waiting = [maker.submit(next, items, None) for _ in range(AHEAD)]
+        while (item := waiting.pop(0).result()) is not None:
+            waiting.append(maker.submit(next, items, None))
+            yield item
+
+
+def _picture(frame: VideoFrame) -> Picture:
+    """A decoded frame; converted only where it is looked at, where that is simple."""
+    plain = to_working(frame)
+    return _Planes(plain) if plain.format.name == "yuv420p" else to_image(plain)
+
+
+class _Planes:
+    """An 8-bit frame with colour of half the resolution, as `to_image` would give it, part by part."""
+
+    def __init__(self, frame: VideoFrame) -> None:
+        self.planes = [plane_array(frame, k) for k in range(3)]
+        self.frame = frame  # whose memory the planes are
+        self.shape = (*self.planes[0].shape, 3)
+
+    def __getitem__(self, part: tuple[Any, ...]) -> NDArray[np.uint8]:
+        import cv2
+
+        rows, columns = part[:2]
+        luma: NDArray[np.uint8] = self.planes[0][rows, columns]
+        if part[2:] == (0,):
+            return luma
+        (y0, y1, _), (x0, x1, _) = (p.indices(n) for p, n in zip((rows, columns), self.shape, strict=False))
+        parts = [luma]
+        for plane in self.planes[1:]:
+            near = plane[y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2]
+            full = cv2.resize(near, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+            parts.append(np.asarray(full[y0 % 2 :, x0 % 2 :][: y1 - y0, : x1 - x0], np.uint8))
+        return np.asarray(cv2.merge(parts), np.uint8)
+
+
 class _Lumas:
     """Lumas of a block, no larger than the steps of a face need them."""
-
-    LONG = 960
 
     def __init__(self) -> None:
         self.scale = 1.0
         self.held: list[NDArray[np.uint8]] = []
 
-    def add(self, luma: NDArray[np.uint8]) -> None:
-        import cv2
-
-        h, w = luma.shape
-        self.scale = min(1.0, self.LONG / max(h, w))
-        size = (round(w * self.scale), round(h * self.scale))
-        self.held.append(np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8))
+    def add(self, image: Picture) -> NDArray[np.uint8]:
+        small, self.scale = step_luma(image[:, :, 0])
+        self.held.append(small)
+        return small
 
     def steps(self, track: FaceTrack, first: bool) -> NDArray[np.float32]:
         lumas = ([self.held[0]] if first else []) + self.held
@@ -194,6 +243,16 @@ class _Lumas:
         if first and found:
             found[0] = float("nan")
         return np.array(found, np.float32)
+
+
+def step_luma(luma: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+    """A luma no larger than steps are measured on, and its scale."""
+    import cv2
+
+    h, w = luma.shape
+    scale = min(1.0, LONG / max(h, w))
+    size = (round(w * scale), round(h * scale))
+    return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
 def face_box(points: NDArray[np.float32] | None) -> Box | None:
@@ -226,7 +285,8 @@ def _together(a: CutEvidence, b: CutEvidence) -> CutEvidence:
     def both(name: str) -> Any:
         return np.concatenate([getattr(a, name), getattr(b, name)])[rows]
 
-    return CutEvidence(frames, both("rms_db"), both("speech"), both("motion"), both("pose"), both("thumb"))
+    return CutEvidence(frames, both("rms_db"), both("speech"), both("motion"), both("pose"), both("thumb"),
+                       both("lids"))  # fmt: skip
 
 
 def _load(path: Path) -> Block | None:

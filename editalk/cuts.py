@@ -17,7 +17,10 @@ UPPER_FACE = (10, 67, 297, 109, 338, 151, 9, 8, 168, 6, 197, 195, 33, 133, 362, 
               332, 21, 251, 162, 389)  # fmt: skip
 """Points of the 478-point face mesh that speech does not move."""
 EYES = ((33, 133), (263, 362))
+LIDS = ((159, 145), (386, 374))  # middles of the lids of either eye
 THUMB_WIDTH = 32
+BLINK = 0.55  # of the usual opening: below it an eye is shut, or about to be
+BLINK_NEAR = 4  # frames around a cut in which a blink is in the way
 QUIET_DB = 30.0  # decibels above the floor that cost the whole weight of `rms`
 
 
@@ -27,7 +30,8 @@ class CutEvidence:
 
     `frames`: [n] int, ascending. `rms_db`: [n] energy of the sound around the frame's start. `speech`: [n] bool,
     somebody speaks then. `motion`: [n] mean luma difference to the frame before. `pose`: [n, k] place of face points
-    in inter-ocular distances, NaN where there is no face. `thumb`: [n, d] luma thumbnails, 0…255.
+    in inter-ocular distances, NaN where there is no face. `thumb`: [n, d] luma thumbnails, 0…255. `lids`: [n] see
+    `lid_openings`; None: not known.
     """
 
     frames: NDArray[np.int64]
@@ -36,6 +40,7 @@ class CutEvidence:
     motion: Reals
     pose: Reals
     thumb: Reals
+    lids: Reals | None = None
 
     def __post_init__(self) -> None:
         n = len(self.frames)
@@ -55,7 +60,8 @@ class CutEvidence:
 @dataclass(frozen=True)
 class CutWeights:
     """What each fault costs. `rms` is per QUIET_DB above the floor, `motion` per twice the usual motion, `level` per
-    12 dB, `pose` per inter-ocular distance, `turn` and `thumb` per usual step; `deviation` at the edge of the range.
+    12 dB, `pose` per inter-ocular distance, `turn` and `thumb` per usual step, `lids` per eye opened or shut, `blink`
+    with all frames around it shut; `deviation` at the edge of the range.
     """
 
     speech: float = 1.0
@@ -65,6 +71,8 @@ class CutWeights:
     pose: float = 6.0
     turn: float = 0.4
     thumb: float = 0.25
+    lids: float = 1.0
+    blink: float = 1.5
     deviation: float = 0.5
 
 
@@ -74,16 +82,6 @@ class Cut:
 
     left: int
     right: int
-    cost: float
-
-
-@dataclass(frozen=True)
-class MoveCut:
-    """Source frames [start, end) stand before source frame `place`."""
-
-    start: int
-    end: int
-    place: int
     cost: float
 
 
@@ -122,36 +120,6 @@ def choose_place(evidence: CutEvidence, where: FrameRange, prefer: int, weights:
     return Cut(frame, frame, float(total[best]))
 
 
-def choose_move(
-    evidence: CutEvidence,
-    start: FrameRange,
-    end: FrameRange,
-    place: FrameRange,
-    prefer: tuple[int, int, int],
-    weights: CutWeights = CutWeights(),
-) -> MoveCut:
-    """The best borders of a passage [start, end) and frame to put it before; `prefer` names the three.
-
-    All three joins count: before the passage to what followed it, the new place to the passage, the passage to the
-    new place. Raises ValueError where the passage would be empty or stand inside itself.
-    """
-    spans = (start, end, place)
-    a, b, p = (evidence.rows(span) for span in spans)
-    costs = [2 * _single(evidence, rows, weights) + _deviation(evidence, rows, span, want, weights)
-             for rows, span, want in zip((a, b, p), spans, prefer, strict=True)]  # fmt: skip
-    total = costs[0][:, None, None] + costs[1][None, :, None] + costs[2][None, None, :]
-    total = total + _pair(evidence, a, b, weights)[:, :, None]
-    total = total + _pair(evidence, p, a, weights).T[:, None, :]
-    total = total + _pair(evidence, b, p, weights)[None, :, :]
-    fa, fb, fp = evidence.frames[a][:, None, None], evidence.frames[b][None, :, None], evidence.frames[p][None, None, :]
-    total = np.where((fb > fa) & ((fp <= fa) | (fp >= fb)), total, np.inf)
-    i, j, k = np.unravel_index(int(total.argmin()), total.shape)
-    if not np.isfinite(total[i, j, k]):
-        raise ValueError("the passage would be empty or stand inside itself")
-    return MoveCut(int(evidence.frames[a[i]]), int(evidence.frames[b[j]]), int(evidence.frames[p[k]]),
-                   float(total[i, j, k]))  # fmt: skip
-
-
 def frame_levels(samples: Reals, sample_rate: int, rate: FrameRate, frames: NDArray[np.int64],
                  seconds: float = 0.03) -> Floats:  # fmt: skip
     """[n] RMS in dB of mono sound [m] within `seconds` around each frame's start; the sound begins with frame 0."""
@@ -165,14 +133,12 @@ def frame_levels(samples: Reals, sample_rate: int, rate: FrameRate, frames: NDAr
 
 def thumbnail(luma: NDArray[np.uint8], width: int = THUMB_WIDTH) -> NDArray[np.float32]:
     """[d] mean luma of a grid of `width` cells across; the whole picture [height, width], row by row."""
+    import cv2
+
     h, w = luma.shape
     width = min(width, w)
-    height = max(1, round(h * width / w))
-    rows = np.linspace(0, h, height, endpoint=False).astype(int)
-    columns = np.linspace(0, w, width, endpoint=False).astype(int)
-    sums = np.add.reduceat(np.add.reduceat(luma, rows, axis=0, dtype=np.int64), columns, axis=1)
-    area = np.diff([*rows, h])[:, None] * np.diff([*columns, w])[None]
-    return np.asarray((sums / area).ravel(), np.float32)
+    size = width, max(1, round(h * width / w))
+    return np.asarray(cv2.resize(luma.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32).ravel()
 
 
 def face_pose(points: Reals) -> NDArray[np.float32]:
@@ -184,6 +150,24 @@ def face_pose(points: Reals) -> NDArray[np.float32]:
     apart = np.linalg.norm(left - right, axis=1)
     unit = float(np.median(apart[np.isfinite(apart)])) if np.isfinite(apart).any() else 1.0
     return np.asarray(points[:, list(UPPER_FACE), :2].reshape(len(points), -1) / unit, np.float32)
+
+
+def lid_openings(points: Reals) -> NDArray[np.float32]:
+    """[n] how far the eyes are open, from mesh points [n, 478, ≥2]: 1 as usual, 0 shut; NaN without a face.
+
+    Lid distance over eye width, mean of both eyes, as a share of the upper quartile: looking down closes it a little.
+    """
+    def apart(a: int, b: int) -> Floats:
+        return np.asarray(np.linalg.norm(points[:, a, :2] - points[:, b, :2], axis=1), np.float64)
+
+    found = np.mean([apart(*lids) / (apart(*corners) + 1e-6) for lids, corners in zip(LIDS, EYES, strict=True)], axis=0)
+    seen = found[np.isfinite(found)]
+    return np.asarray(found / (float(np.percentile(seen, 75)) + 1e-6 if len(seen) else 1.0), np.float32)
+
+
+def lid_gaps(a: Reals, b: Reals) -> Floats:
+    """[len(a), len(b)] difference of lid openings; 0 where a face is missing."""
+    return np.asarray(np.nan_to_num(np.abs(a[:, None] - b[None]), nan=0.0), np.float64)
 
 
 def pose_gaps(a: Reals, b: Reals) -> Floats:
@@ -215,7 +199,16 @@ def _single(evidence: CutEvidence, rows: NDArray[np.int64], w: CutWeights) -> Fl
     loud = np.clip((evidence.rms_db[rows] - floor) / QUIET_DB, -1, 1.5)
     usual = float(np.median(evidence.motion)) + 1e-6
     moving = np.minimum(evidence.motion[rows] / usual, 3) / 2
-    return np.asarray(w.speech * evidence.speech[rows] + w.rms * loud + w.motion * moving, np.float64)
+    cost = w.speech * evidence.speech[rows] + w.rms * loud + w.motion * moving
+    if evidence.lids is not None:
+        cost = cost + w.blink * shut_around(evidence.lids)[rows]
+    return np.asarray(cost, np.float64)
+
+
+def shut_around(lids: Reals) -> Floats:
+    """[n] share of the frames right around each in which the eyes are shut: lids [n] as `lid_openings`."""
+    shut = np.nan_to_num(np.asarray(lids, np.float64), nan=1.0) < BLINK
+    return np.asarray(np.convolve(shut, np.full(2 * BLINK_NEAR + 1, 1 / (2 * BLINK_NEAR + 1)), "same")[: len(shut)])
 
 
 def _deviation(evidence: CutEvidence, rows: NDArray[np.int64], span: FrameRange, prefer: int, w: CutWeights) -> Floats:
@@ -226,6 +219,8 @@ def _deviation(evidence: CutEvidence, rows: NDArray[np.int64], span: FrameRange,
 def _pair(evidence: CutEvidence, left: NDArray[np.int64], right: NDArray[np.int64], w: CutWeights) -> Floats:
     """[len(left), len(right)] how much what would have come differs from what comes, in picture and loudness."""
     cost = picture_gaps(evidence.frames, evidence.pose, evidence.thumb, left, right, w)
+    if evidence.lids is not None:
+        cost += w.lids * lid_gaps(evidence.lids[left], evidence.lids[right])
     cost += w.level * np.minimum(np.abs(evidence.rms_db[left][:, None] - evidence.rms_db[right][None]) / 12, 2)
     return cost
 

@@ -65,6 +65,30 @@ def numbers(path: Path) -> list[int]:
         return [number_in(frame.to_ndarray(format="gray")) for frame in box.decode(video=0)]
 
 
+def test_what_fails_on_a_join_that_shows(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                         monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    text = edited(tmp_path, "one two five six seven eight")
+    asked = ("apply", str(talk), text, "--json", "-y", "--fail-on", "join")
+    for limit, wanted in ((1e9, 0), (1e-9, 6)):
+        monkeypatch.setattr("editalk.quality.joins.LEAST", limit)
+        monkeypatch.setattr("editalk.quality.joins.LEAST_AROUND", limit)
+        monkeypatch.setattr("editalk.quality.joins.LIMIT", 0.0)
+        code, out, err = run(capsys, *asked)
+        (join,) = json.loads(out)["joins"]
+        assert (code, join["ok"]) == (wanted, not wanted), err
+        assert (join["score"] > 1) == bool(join["reasons"]) == bool(wanted)
+        assert (tmp_path / "talk.edited.mp4").exists()
+    assert f"at {join['at']:.2f} s" in err
+    assert "is written" in err
+
+
+@pytest.mark.parametrize("more", [["--fail-on", "lips"], ["--fail-on", "join", "--dry-run"]])
+def test_what_no_check_is_for(more: list[str], talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "apply", str(talk), edited(tmp_path, "one two"), *more)
+    assert code == 2
+    assert "--fail-on" in err
+
+
 def test_a_removal(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = report(capsys, "apply", str(talk), edited(tmp_path, "one two five six seven eight"))
     out = Path(made["output"])

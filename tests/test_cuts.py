@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from editalk.cuts import (
     CutEvidence,
     choose_cut,
-    choose_move,
     choose_place,
     face_pose,
     frame_levels,
+    lid_openings,
     picture_gaps,
     pose_gaps,
+    shut_around,
     squared_gaps,
     thumbnail,
 )
@@ -90,12 +91,32 @@ def test_evidence_may_have_holes() -> None:
     assert (one.left, one.right) == (two.left, two.right)
 
 
-def test_a_move_chooses_its_three_borders_together() -> None:
-    quiet = changed("rms_db", {11: -60.0, 24: -60.0, 44: -60.0})
-    moved = choose_move(quiet, FrameRange(9, 14), FrameRange(22, 27), FrameRange(42, 47), (12, 25, 45))
-    assert (moved.start, moved.end, moved.place) == (11, 24, 44)
-    with pytest.raises(ValueError, match="inside itself"):
-        choose_move(quiet, FrameRange(9, 10), FrameRange(40, 41), FrameRange(20, 25), (9, 40, 22))
+def face_with_lids(opening: float) -> np.ndarray[Any, Any]:
+    """[478, 3] with eyes 40 pixels wide and `opening` of that open."""
+    points = np.zeros((478, 3), np.float32)
+    for (left, right), (top, bottom), x in (((33, 133), (159, 145), 0), ((263, 362), (386, 374), 80)):
+        points[left], points[right] = (x, 50, 0), (x + 40, 50, 0)
+        points[top], points[bottom] = (x + 20, 50 - 20 * opening, 0), (x + 20, 50 + 20 * opening, 0)
+    return points
+
+
+def test_lids_are_told_by_the_clips_own_openings() -> None:
+    opening = np.where(np.arange(40) % 20 < 3, 0.05, 0.3)
+    lids = lid_openings(np.stack([face_with_lids(float(x)) for x in opening]))
+    assert lids == pytest.approx(opening / 0.3, abs=1e-3)
+    assert np.isnan(lid_openings(np.full((2, 478, 3), np.nan, np.float32))).all()
+    around = shut_around(lids)
+    assert around[1] > around[5] > 0
+    assert around[12] == 0
+
+
+def test_no_cut_lies_in_a_blink() -> None:
+    lids = np.ones(60)
+    lids[10:14] = 0.1
+    cut = choose_cut(replace(evidence(), lids=lids), FrameRange(10, 18), FrameRange(30, 37), 12, 33)
+    assert cut.left >= 16
+    lids[:] = np.where(np.arange(60) < 34, 1.0, 0.1)
+    assert choose_cut(replace(evidence(), lids=lids), FrameRange(10, 17), FrameRange(30, 37), 13, 35).right <= 32
 
 
 @given(st.integers(0, 50), st.integers(1, 10), st.data())

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,17 +10,18 @@ from hypothesis import strategies as st
 
 from editalk.backends.base import Image
 from editalk.backends.exemplar.footage import (
-    FootageMap,
     Shot,
     base_footage,
-    footage_map,
     picture,
     points,
     points_at,
     resample,
     take_path,
 )
-from editalk.backends.exemplar.morph import JoinMorph
+from editalk.backends.exemplar.joins import JoinMorph
+from editalk.backends.exemplar.map import FootageMap, footage_map, jump_gaps, turned
+from editalk.backends.exemplar.morph import Morpher
+from editalk.cuts import squared_gaps
 from editalk.face import FaceTrack
 from editalk.timebase import FrameRate
 
@@ -34,7 +35,7 @@ def known(n: int = 75, first: int = 0, seed: int = 0, cut: int | None = None) ->
     thumb = 100 + sway @ rng.normal(size=(3, 24)) * 60 + rng.normal(0, 0.2, (n, 24))
     if cut is not None:
         thumb[cut:] += 60
-    return footage_map(np.arange(first, first + n), pose.astype(np.float32), thumb.astype(np.float32))
+    return footage_map(np.arange(first, first + n), pose.astype(np.float32), thumb.astype(np.float32), np.ones(n))
 
 
 def shown(shots: tuple[Shot, ...]) -> list[int]:
@@ -104,7 +105,8 @@ def test_a_long_source_is_searched_around_the_place() -> None:
 
 
 def test_no_footage_is_an_error() -> None:
-    nothing = footage_map(np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32))
+    nothing = footage_map(np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32),
+                          np.zeros(0))  # fmt: skip
     for call in (lambda: base_footage(nothing, 1, 2, 5, 25.0), lambda: take_path(nothing, 5, 25.0)):
         with pytest.raises(ValueError, match="no footage"):
             call()
@@ -129,6 +131,37 @@ def test_a_take_plays_forward_and_then_goes_on_by_jumps() -> None:
     assert np.bincount(frames, minlength=100).max() <= 9
 
 
+def nodding(n: int = 75) -> FootageMap:
+    """A head that goes down and up again evenly: what a jump to the way back would mirror."""
+    t = np.arange(n)
+    place = np.abs((t + 12) % 48 - 24.0)[:, None]
+    thumb = 100 + place * np.linspace(1, 3, 24)[None]
+    return footage_map(t, (place * 0.002 * np.ones((1, 8))).astype(np.float32), thumb.astype(np.float32), np.ones(n))
+
+
+def test_a_jump_behind_which_all_runs_back_is_dear() -> None:
+    gaps = jump_gaps(nodding(110))
+    assert gaps[24, 47] > gaps[24, 73] + 2, "on the way down at 24 and 73, on the same place on the way up at 47"
+
+
+def test_sequences_that_run_back_are_told() -> None:
+    ramp = np.arange(60, dtype=np.float64)[:, None] * np.ones(24)
+    apart = squared_gaps(ramp, ramp)
+    assert turned(apart, [*range(10, 30), *range(29, 10, -1)]) < 0.1
+    assert turned(apart, list(range(10, 50))) == 1
+    assert turned(apart, [10, 11]) == 1
+
+
+def test_jumps_keep_away_from_blinks() -> None:
+    footage = known()
+    lids = np.ones(75)
+    lids[30:34] = 0.1
+    blinking = replace(footage, lids=lids)
+    plain, kept = jump_gaps(footage), jump_gaps(blinking)
+    assert (kept[28:33] > plain[28:33] + 0.5).all()
+    np.testing.assert_allclose(kept[50:, 50:], plain[50:, 50:])
+
+
 RATE = FrameRate(Fraction(25))
 
 
@@ -151,11 +184,11 @@ NOBODY = FaceTrack(np.arange(40), np.full((40, 478, 3), np.nan, np.float32))
 
 def test_whole_positions_are_the_source_untouched() -> None:
     for position in (7.0, 7.04, 6.96):
-        np.testing.assert_array_equal(picture(Ramp(), NOBODY, Shot(position)), Ramp().image(7))
+        np.testing.assert_array_equal(picture(Morpher(Ramp(), NOBODY), Shot(position)), Ramp().image(7))
 
 
 def test_positions_between_frames_move_on_rather_than_dissolve() -> None:
-    between = picture(Ramp(), NOBODY, Shot(7.5))[..., 0].astype(float)
+    between = picture(Morpher(Ramp(), NOBODY), Shot(7.5))[..., 0].astype(float)
     centre = (between[30:62] > 150).sum() / 32
     assert centre == pytest.approx((Ramp().image(7)[30:62, :, 0] > 150).sum() / 32, abs=1.5)
 

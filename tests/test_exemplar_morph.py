@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from editalk.backends.base import Image
-from editalk.backends.exemplar.morph import JoinMorph, join_frames, morph, morph_frames, plan_join, smoothstep
+from editalk.backends.exemplar.flow import reduced, reduction, winks
+from editalk.backends.exemplar.joins import JoinMorph, morph_frames, plan_join
+from editalk.backends.exemplar.morph import Morpher, morph, smoothstep
 from editalk.face import FaceTrack
 from editalk.timebase import FrameRate
 
@@ -101,6 +103,41 @@ def test_points_of_no_face_do_not_matter() -> None:
     np.testing.assert_array_equal(morph(a, b, 0.4, nobody, face_at(52)), morph(a, b, 0.4))
 
 
+def test_a_wink_is_one_sides_or_the_others() -> None:
+    """Lids of an open and a shut eye are not morphed into half a blink."""
+    open_eyes, shut = face_at(48), face_at(48)
+    for (left, right), (top, bottom), x in (((33, 133), (159, 145), 66), ((362, 263), (386, 374), 94)):
+        for points, gap in ((open_eyes, 4.0), (shut, 0.2)):
+            points[left], points[right] = (x - 8, 66, 0), (x + 8, 66, 0)
+            points[top], points[bottom] = (x, 66 - gap, 0), (x, 66 + gap, 0)
+    assert winks(open_eyes, open_eyes) == [0, 0]
+    assert winks(open_eyes, shut) == winks(shut, open_eyes) == [1, 1]
+    a, b = scene(48), scene(48)
+    for x in (66, 94):
+        a[62:71, x - 8 : x + 8, 0], b[62:71, x - 8 : x + 8, 0] = 250, 40
+    for w in np.linspace(0.1, 0.9, 9):
+        eye = float(morph(a, b, float(w), open_eyes, shut, span=0.1)[64:69, 60:72, 0].mean())
+        assert eye > 220 or eye < 70 or abs(w - 0.5) < 0.1, "open or shut"
+
+
+@pytest.mark.parametrize("size", [(144, 192), (1080, 1920), (721, 407)])
+def test_reduced_pictures_are_whole_parts(size: tuple[int, int]) -> None:
+    image = np.full((*size, 3), 90, np.uint8)
+    k, small = reduction(image.shape), reduced(image)
+    assert small.shape == (-(-size[0] // k), -(-size[1] // k))
+    assert (small == 90).all()
+
+
+def test_large_pictures_are_drawn_as_small_ones() -> None:
+    import cv2
+
+    a, b = (np.asarray(cv2.resize(x, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC)) for x in (scene(48), scene(56)))
+    assert reduction(a.shape) > 1
+    for w in (0.3, 0.5):
+        made = cv2.resize(morph(a, b, w, face_at(48) * 5, face_at(56) * 5), (192, 144), interpolation=cv2.INTER_AREA)
+        assert place(np.asarray(made, np.uint8)) == pytest.approx(48 + 8 * w, abs=2)
+
+
 @given(st.integers(0, 8), st.integers(0, 8))
 def test_weights_rise_inside_a_join(before: int, after: int) -> None:
     join = JoinMorph(before, after, 0.0)
@@ -149,7 +186,7 @@ NATURAL = np.array([3.0, 4.0, 5.0])
 
 
 def test_a_join_of_equal_sides_is_a_plain_cut() -> None:
-    join = plan_join(Sway(), track(), 20, 21, np.array([40.0]))
+    join = plan_join(Morpher(Sway(), track()), 20, 21, np.array([40.0]))
     assert (join.before, join.after) == (0, 0)
     assert join.score < 0.85
 
@@ -157,10 +194,11 @@ def test_a_join_of_equal_sides_is_a_plain_cut() -> None:
 def test_a_join_of_distant_sides_is_morphed_and_gets_stiller() -> None:
     footage = Sway()
     plain = luma_gap(footage.image(12), footage.image(40))
-    join = plan_join(footage, track(), 12, 40, NATURAL)
+    join = plan_join(Morpher(footage, track()), 12, 40, NATURAL)
     assert join.before > 0
     assert join.after > 0
-    between = list(join_frames(footage, track(), 12, 40, join))
+    morpher = Morpher(footage, track())
+    between = [morpher.picture(13 + k, 40 + k, join.weight(k), join.span) for k in range(-join.before, join.after)]
     pictures = [footage.image(12 - join.before), *between, footage.image(40 + join.after)]
     assert len(pictures) == join.before + join.after + 2
     assert max(luma_gap(a, b) for a, b in zip(pictures, pictures[1:], strict=False)) < 0.7 * plain
@@ -168,16 +206,15 @@ def test_a_join_of_distant_sides_is_morphed_and_gets_stiller() -> None:
 
 def test_a_side_without_footage_is_not_asked_to_go_on() -> None:
     footage = Sway()
-    assert plan_join(footage, track(), 59, 20, NATURAL).after == 0
-    assert plan_join(footage, track(), 40, 0, NATURAL).before == 0
-    assert len(list(join_frames(footage, track(), 59, 0, JoinMorph(2, 2, 0.0)))) == 4, "held frames as the last resort"
+    assert plan_join(Morpher(footage, track()), 59, 20, NATURAL).after == 0
+    assert plan_join(Morpher(footage, track()), 40, 0, NATURAL).before == 0
 
 
 def test_no_morph_goes_over_a_cut_of_scenes() -> None:
-    join = plan_join(Sway(cut=23), track(), 20, 10, NATURAL)
+    join = plan_join(Morpher(Sway(cut=23), track()), 20, 10, NATURAL)
     assert join.after <= 2
 
 
 def test_the_longest_join_is_the_callers() -> None:
-    join = plan_join(Sway(), track(), 12, 40, NATURAL, longest=2)
+    join = plan_join(Morpher(Sway(), track()), 12, 40, NATURAL, longest=2)
     assert max(join.before, join.after) <= 2

@@ -47,7 +47,7 @@ def test_the_registry_of_the_project_can_be_read() -> None:
         assert spec.licence
         assert spec.licence_url.startswith("https://")
         assert spec.memory_gib > 0
-        assert all(file.size > 0 for file in spec.files)
+        assert all(file.size > 0 for file in spec.files) or spec.backend == "metrics"
     with pytest.raises(TypeError):
         registry["other"] = registry["whisper-tiny"]  # type: ignore[index]
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from editalk.asr import Phone
 from editalk.audio import Audio
 from editalk.face import FaceTrack
 from editalk.plan.types import RenderWindow
@@ -33,6 +34,8 @@ class WindowInput:
     `sound_start` on; `source_sound` the source's own over the tracked stretch, from source second
     `source_sound_start` on (to learn how this mouth moves). Both are mono: [n, 1], 16000 samples per second.
     `thumbs`: [rows of track, d] luma thumbnails; `natural_steps`: [n] face steps of the footage, ascending.
+    `phones`, `source_phones`: what is said in `sound` and in `source_sound`, timeline and source seconds, where
+    the words are known.
     """
 
     window: RenderWindow
@@ -44,6 +47,8 @@ class WindowInput:
     source_sound_start: float
     thumbs: NDArray[np.float32]
     natural_steps: NDArray[np.float32]
+    phones: tuple[Phone, ...] = ()
+    source_phones: tuple[Phone, ...] = ()
 
 
 @dataclass(frozen=True)

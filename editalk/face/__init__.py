@@ -17,12 +17,13 @@ from editalk.face.geometry import (
     template,
 )
 from editalk.face.track import FaceTrack
-from editalk.face.tracker import FaceTracker
+from editalk.face.tracker import FaceTracker, Picture
 
 __all__ = [
     "Box",
     "FaceTrack",
     "FaceTracker",
+    "Picture",
     "Pose",
     "aperture",
     "box",

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 from editalk.face.geometry import Box, square
 from editalk.face.track import POINTS, FaceTrack
 
-Picture = NDArray[np.uint8]
+
+class Picture(Protocol):
+    """[height, width, 3] uint8, Y U V at full resolution: an array, or what makes the parts asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, part: Any, /) -> Any:
+        """The pixels of two slices, rows and columns, and where a third index says so one channel of them."""
+        ...
+
 
 DETECT = 640  # long side of the picture in which faces are looked for
 FACE = 256  # a face larger than this is scaled down to it: the mesh sees 192
@@ -50,7 +60,7 @@ class _Region:
         self.scale = min(1.0, size / max(h, w, 1))
         self.high, self.wide = max(1, round(h * self.scale)), max(1, round(w * self.scale))
 
-    def rgb(self, image: Picture) -> Picture:
+    def rgb(self, image: Picture) -> NDArray[np.uint8]:
         import cv2
 
         part = image[self.box.slices]
@@ -76,7 +86,7 @@ class FaceTracker:
     """Follows one face. `rotation`: degrees counter-clockwise that turn the coded picture upright (a multiple of 90);
     `choose`: the N-th face from the left, from 1, in the first frame that shows so many; None: the largest.
 
-    Use as a context, or `close` it. Pictures: [height, width, 3] uint8, Y U V at full resolution.
+    Use as a context, or `close` it.
     """
 
     def __init__(self, rotation: int = 0, choose: int | None = None) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from editalk.analysis import Analysis, Box, face_box
+from editalk.analysis import Analysis
 from editalk.backends.base import Backend
 from editalk.cache import Cache
 from editalk.compose import Shown, timeline
@@ -20,7 +21,7 @@ from editalk.mux import Writer
 from editalk.pipeline.render import RenderedWindow, render
 from editalk.pipeline.source import Source
 from editalk.plan import EditPlan
-from editalk.quality import ClickCheck, ClickWatch, JoinCheck, JoinWatch, natural_click, step_maxima
+from editalk.quality import ClickCheck, ClickWatch, JoinCheck, JoinWatch, natural_click, natural_motion, step_maxima
 from editalk.reporting import Reporter
 from editalk.soundtrack import Soundtrack
 from editalk.timebase import FrameRange
@@ -71,7 +72,7 @@ def _write(
     plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], speech: Soundtrack, analysis: Analysis,
     writer: Writer, reporter: Reporter,
 ) -> tuple[tuple[JoinCheck, ...], tuple[ClickCheck, ...], int]:  # fmt: skip
-    watch = JoinWatch(plan, analysis.steps())
+    watch = JoinWatch(plan, natural_motion(analysis))
     clicks = ClickWatch(plan, natural_click(_natural_maxima(source)))
     rate, at = plan.source.rate, plan.source.sample_rate
     sound = speech.chunks(CHUNK)
@@ -96,29 +97,31 @@ def _write(
 
 def _seeing(watch: JoinWatch, analysis: Analysis) -> Callable[[Shown], None]:
     """Shows the join watch what it is interested in."""
-    box: Box | None = None
+    points: NDArray[np.float32] | None = None
     last: Shown | None = None
 
     def see(shown: Shown) -> None:
-        nonlocal box, last
+        nonlocal points, last
         if not watch.watches(shown.frame):
             watch.forget()
             last = None
             return
-        own = 0.0
+        own = False
         if shown.source is not None:
-            row = analysis.track(FrameRange(shown.source, shown.source + 1))
-            box = face_box(row.at(shown.source)) or box
-            if last is not None and last.source == shown.source - 1:
-                own = float("inf")
-        watch.see(shown.frame, np.array(plane_array(shown.picture, 0, _bits(shown))), box, own)
+            found = analysis.track(FrameRange(shown.source, shown.source + 1)).at(shown.source)
+            points = points if found is None else found
+            own = last is not None and last.source == shown.source - 1
+        watch.see(shown.frame, _luma(shown), points, own, shown.source is None)
         last = shown
 
     return see
 
 
-def _bits(shown: Shown) -> int:
-    return max(part.bits for part in shown.picture.format.components)
+def _luma(shown: Shown) -> NDArray[np.uint8]:
+    """[h, w], the picture's own memory where it has 8 bits."""
+    bits = max(part.bits for part in shown.picture.format.components)
+    plane = plane_array(shown.picture, 0, bits)
+    return np.asarray(plane if bits == 8 else plane >> (bits - 8), np.uint8)
 
 
 def _natural_maxima(source: Source) -> list[float]:
@@ -144,8 +147,9 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
         "frames_rendered": plan.frames - result.identical,
         "windows": [[w.span.start, w.span.end] for w in plan.windows],
         "joins": [
-            {"frame": j.frame, "at": round(float(rate.seconds(j.frame)), 3), "step": round(j.step, 3),
-             "natural_p99": round(j.natural, 3), "ok": j.passed}
+            {"frame": j.frame, "at": round(float(rate.seconds(j.frame)), 3), "score": round(j.score, 3),
+             "ok": j.passed, "reasons": j.reasons, "step": round(j.step, 3), "natural_p99": round(j.natural.face, 3),
+             "around": round(j.around, 3), "around_p99": round(j.natural.around, 3)}
             for j in result.joins
         ],
         "sound_joins": [

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from editalk.analysis import Analysis
+from editalk.asr.phones import phones_within
 from editalk.backends.base import Backend, WindowInput
 from editalk.cache import Cache, key
 from editalk.compose import StripWriter, paste
@@ -17,7 +18,7 @@ from editalk.reporting import Advance, Reporter
 from editalk.soundtrack import Soundtrack
 from editalk.timebase import FrameRange, FrameRate, samples
 
-VERSION = 8  # counts up when backends render otherwise
+VERSION = 10  # counts up when backends render otherwise
 LEARN = 25  # seconds of footage on either side of the edit that a mouth is learnt from
 SPEECH_RATE = 16000  # samples per second of what backends hear
 LISTEN = 0.5  # seconds of sound before and behind the context that a backend may hear
@@ -74,10 +75,13 @@ def window_input(
     own = float(rate.seconds(span.start))
     heard = source.heard
     learnt = heard.read(samples(own, heard.rate), samples(float(rate.seconds(span.end)), heard.rate))
+    sound = track.mono(start, end, SPEECH_RATE)
+    said = [(c.text, c.start, c.end) for c in plan.captions] if window.lips else []
+    own_words = [(w.text, w.start, w.end) for w in analysis.words] if window.lips else []
     return WindowInput(
-        window=window, footage=source.reader, track=analysis.track(span),
-        sound=track.mono(start, end, SPEECH_RATE), sound_start=start, source_sound=learnt, source_sound_start=own,
-        thumbs=analysis.thumbs(span), natural_steps=analysis.steps(),
+        window=window, footage=source.reader, track=analysis.track(span), sound=sound, sound_start=start,
+        source_sound=learnt, source_sound_start=own, thumbs=analysis.thumbs(span), natural_steps=analysis.steps(),
+        phones=phones_within(said, sound, start), source_phones=phones_within(own_words, learnt, own),
     )  # fmt: skip
 
 

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from editalk.audio import Audio
 from editalk.backends.base import Capabilities, Footage, Image, Rendered, WindowInput
 from editalk.backends.exemplar.draw import LipRenderer
-from editalk.backends.exemplar.footage import Shot, base_footage, footage_map, picture, points, resample
+from editalk.backends.exemplar.footage import Shot, base_footage, picture, points, resample
+from editalk.backends.exemplar.joins import LONGEST, JoinMorph, plan_join
 from editalk.backends.exemplar.lips import LipSync
-from editalk.backends.exemplar.morph import LONGEST, JoinMorph, plan_join
+from editalk.backends.exemplar.map import cells_without_mouth, footage_map
+from editalk.backends.exemplar.morph import Morpher
 from editalk.backends.exemplar.path import plan_path, ramps
 from editalk.backends.exemplar.steady import steadied, step_limit
-from editalk.cuts import face_pose
+from editalk.cuts import face_pose, lid_openings
 from editalk.face import FaceTrack
 from editalk.plan.types import Piece, RenderWindow
 from editalk.timebase import samples
@@ -35,7 +37,8 @@ class Exemplar:
     def render(self, given: WindowInput) -> Iterator[Rendered]:
         """New pictures for the frames of the window that do not show a source frame as it is."""
         span, footage = given.window.span, Held(given.footage)
-        shots = base_shots(given, footage)
+        morpher = Morpher(footage, given.track)
+        shots = base_shots(given, footage, morpher)
         plain = [p for p in given.window.pieces if p.source is not None and not p.resampled]
         kept = {frame for p in plain for frame in range(p.start, p.end)}
         faces = _faces(given.track, shots)
@@ -49,7 +52,7 @@ class Exemplar:
             elif lips is None or not lips.path.drawn[i]:
                 before = None
                 continue
-            base = footage.image(own) if own is not None else picture(footage, given.track, shot)
+            base = footage.image(own) if own is not None else picture(morpher, shot)
             drawn = lips.draw(i, base) if lips is not None else None
             if drawn is None:
                 yield Rendered(span.start + i, base)
@@ -57,7 +60,7 @@ class Exemplar:
                 continue
             image, mask = drawn
             if before is None and i > 0:
-                before = (picture(footage, given.track, shots[i - 1]),) * 2
+                before = (picture(morpher, shots[i - 1]),) * 2
             if before is not None:
                 image = steadied(before, (base, image), mask, faces[i], limit)
             yield Rendered(span.start + i, image, None if own is None else mask, own)
@@ -87,14 +90,16 @@ class Held:
 # ------------------------------------------------------------------------------------------------------ base footage
 
 
-def base_shots(given: WindowInput, footage: Held) -> list[Shot]:
+def base_shots(given: WindowInput, footage: Held, morpher: Morpher) -> list[Shot]:
     """What every frame of the window shows before any lips are drawn."""
     window = given.window
     shown: dict[int, Shot] = {}
-    known = footage_map(given.track.frames, face_pose(given.track.points), given.thumbs)
+    face = given.track.points
+    seen = cells_without_mouth(face, footage.image(int(given.track.frames[0])).shape[1], given.thumbs.shape[1])
+    known = footage_map(given.track.frames, face_pose(face), given.thumbs, lid_openings(face), seen)
 
     def planner(left: int, right: int, most: int) -> JoinMorph:
-        return _planned(given, footage, left, right, most)
+        return _planned(given, footage, morpher, left, right, most)
 
     for k, piece in enumerate(window.pieces):
         if piece.source is None:
@@ -105,7 +110,7 @@ def base_shots(given: WindowInput, footage: Held) -> list[Shot]:
         else:
             made = tuple(Shot(float(piece.source + i)) for i in range(piece.frames))
         shown.update(zip(range(piece.start, piece.end), made, strict=True))
-    for frame, shot in _morphs(given, footage):
+    for frame, shot in _morphs(given, footage, morpher):
         if frame in shown:
             shown[frame] = shot
     return [shown[frame] for frame in range(window.span.start, window.span.end)]
@@ -119,20 +124,20 @@ def _neighbour(pieces: Iterable[Piece], side: int) -> int | None:
     return nearest.source_end - 1 if side else nearest.source
 
 
-def _morphs(given: WindowInput, footage: Held) -> Iterator[tuple[int, Shot]]:
+def _morphs(given: WindowInput, footage: Held, morpher: Morpher) -> Iterator[tuple[int, Shot]]:
     """Timeline frames around joins of kept footage: from the left side, going on, to the right side, leading in."""
     cuts = [(j.frame, j.left, j.right) for j in given.window.joins if j.left is not None and j.right is not None]
     for frame, left, right in cuts:
         longest = min([LONGEST, *(abs(other - frame) // 2 for other, _, _ in cuts if other != frame)])
-        join = _planned(given, footage, left, right, longest)
+        join = _planned(given, footage, morpher, left, right, longest)
         for offset in range(-join.before, join.after):
             a, b = (float(min(max(f, 0), footage.frames - 1)) for f in (left + 1 + offset, right + offset))
-            yield frame + offset, Shot(a, b, join.weight(offset))
+            yield frame + offset, Shot(a, b, join.weight(offset), join.span)
 
 
-def _planned(given: WindowInput, footage: Held, left: int, right: int, longest: int) -> JoinMorph:
+def _planned(given: WindowInput, footage: Held, morpher: Morpher, left: int, right: int, longest: int) -> JoinMorph:
     footage.hold([*range(left - LONGEST, left + LONGEST + 2), *range(right - LONGEST - 1, right + LONGEST + 1)])
-    return plan_join(footage, given.track, left, right, given.natural_steps, longest)
+    return plan_join(morpher, left, right, given.natural_steps, longest)
 
 
 def _own(shot: Shot) -> int | None:
@@ -155,7 +160,9 @@ def _lips(given: WindowInput, faces: NDArray[np.float32]) -> LipRenderer | None:
     window = given.window
     if not window.lips:
         return None
-    sync = LipSync.fit(given.track, given.source_sound, given.source_sound_start, given.footage.rate)
+    sync = LipSync.fit(
+        given.track, given.source_sound, given.source_sound_start, given.footage.rate, given.source_phones
+    )
     if sync is None:
         return None
     path = plan_path(sync.space, sync.pool, _shapes(given, sync), faces, _weights(window, len(faces)))
@@ -177,7 +184,7 @@ def _shapes(given: WindowInput, sync: LipSync) -> NDArray[np.float64]:
         low = max(0, low)
         heard = Audio(given.sound.samples[low:high], given.sound.rate)
         rows = slice(first - span.start, last - span.start)
-        shapes[rows] = sync.predictor(heard, given.sound_start + low / given.sound.rate, times[rows])
+        shapes[rows] = sync.predictor(heard, given.sound_start + low / given.sound.rate, times[rows], given.phones)
     return shapes
 
 

@@ -3,83 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from editalk.backends.base import Footage, Image
-from editalk.backends.exemplar.morph import JoinMorph, Points, morph, morph_frames
-from editalk.cuts import picture_gaps, pose_gaps, squared_gaps
+from editalk.backends.base import Image
+from editalk.backends.exemplar.flow import Points
+from editalk.backends.exemplar.joins import LONGEST, JoinMorph, morph_frames
+from editalk.backends.exemplar.map import (
+    REACH,
+    TURN,
+    Costs,
+    FootageMap,
+    first_row,
+    jump_gaps,
+    motion_gaps,
+    rows_left,
+    stretches,
+    turned,
+)
+from editalk.backends.exemplar.morph import SPAN, Morpher, morph
+from editalk.cuts import pose_gaps, squared_gaps
 from editalk.face import FaceTrack
-
-Costs = NDArray[np.float64]
 
 JoinPlanner = Callable[[int, int, int], JoinMorph]
 """(left source frame, right source frame, most frames on either side) → how the two are joined"""
 
 NEAREST = 0.05  # frames: a position nearer to a whole frame than this shows that frame
-JUMP = 1.5  # what a jump costs beyond the difference of its two sides (an inter-ocular distance costs 6)
-CRAMPED = 1.0  # a jump at the very end or to the very beginning of a scene
 REUSE = 0.15  # a frame that was shown before in the same piece, once; grows with every further time
 NEARBY = 0.02  # a frame that is also seen right beside the piece
-MOVING = 0.03  # a frame of usual motion
-UNSEEN = 0.5  # a frame without a face
-LONGEST = 8  # morphed frames on either side of a jump
 MOST_USES = 2
+TRIES = 10
+NODS = 0.8  # of what the footage turns itself, at most so much excuses a path
+AVOIDED = 3.0  # a jump of a path that seems to run backwards, every time
 SPEEDS = (0.85, 1.15)  # speeds at which footage still looks natural
 MOST_ROWS = 900
-CUT = 8.0  # usual steps of the whole picture: more is a cut of scenes
 
 
 @dataclass(frozen=True)
 class Shot:
-    """What one output frame shows: source position `frame`, going over to `other` by `weight` (0…1)."""
+    """What one output frame shows: source position `frame`, going over to `other` by `weight` (0…1), textures within
+    `span` of the way.
+    """
 
     frame: float
     other: float | None = None
     weight: float = 0.0
-
-
-@dataclass(frozen=True)
-class FootageMap:
-    """What is known of the source frames that may serve as base footage.
-
-    `frames`: [m] ascending; `pose`: [m, k] and `thumb`: [m, d] as in `CutEvidence`; `goes_on`: [m] bool, the next row
-    is the next frame of the same scene; `burden`: [m] what showing the frame costs (motion, no face).
-    """
-
-    frames: NDArray[np.int64]
-    pose: NDArray[np.floating[Any]]
-    thumb: NDArray[np.floating[Any]]
-    goes_on: NDArray[np.bool_]
-    burden: Costs
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def row(self, frame: int) -> int | None:
-        at = int(np.searchsorted(self.frames, frame))
-        return at if at < len(self.frames) and self.frames[at] == frame else None
-
-    def between(self, start: int, end: int) -> FootageMap:
-        """Rows [start, end)."""
-        goes_on = self.goes_on[start:end].copy()
-        goes_on[-1:] = False
-        return FootageMap(self.frames[start:end], self.pose[start:end], self.thumb[start:end], goes_on,
-                          self.burden[start:end])  # fmt: skip
-
-
-def footage_map(frames: NDArray[np.int64], pose: NDArray[np.floating[Any]],
-                thumb: NDArray[np.floating[Any]]) -> FootageMap:  # fmt: skip
-    """From `frames` [m] ascending, `pose` [m, k], `thumb` [m, d]."""
-    steps = np.abs(np.diff(thumb.astype(np.float64), axis=0)).mean(1)
-    usual = float(np.median(steps)) + 0.3 if len(steps) else 1.0
-    goes_on = np.append((np.diff(frames) == 1) & (steps < CUT * usual + 4), False)
-    motion = np.append(steps, steps[-1:] if len(steps) else 0.0) / usual
-    burden = MOVING * np.minimum(motion, 4) + UNSEEN * ~np.isfinite(pose).all(1)
-    return FootageMap(frames, pose, thumb, goes_on, np.asarray(burden, np.float64))
+    span: float = SPAN
 
 
 # ------------------------------------------------------------------------------------------------------------- paths
@@ -120,10 +91,10 @@ def take_path(known: FootageMap, n: int, rate: float, planner: JoinPlanner | Non
     if not len(known):
         raise ValueError("no footage to choose from")
     known = known.between(0, max(MOST_ROWS, n)) if len(known) > MOST_ROWS else known
-    reach = _reach(known)
+    reach = rows_left(known)
     if n <= reach[0]:
         return tuple(Shot(float(f)) for f in known.frames[:n])
-    gaps = _jump_gaps(known)
+    gaps = jump_gaps(known)
     used = np.zeros(len(known))
     shortest = min(round(2 * rate), max(1, len(known) // 2))
     runs: list[tuple[int, int]] = []
@@ -158,12 +129,6 @@ def _single(known: FootageMap, a: int | None, b: int | None) -> Shot:
     return Shot(sides[0], sides[1], 0.5) if len(sides) == 2 and sides[0] != sides[1] else Shot(sides[0])
 
 
-def _reach(known: FootageMap) -> NDArray[np.int64]:
-    """[m] rows from each row to the end of its stretch, itself included."""
-    ends = np.flatnonzero(~known.goes_on)
-    return np.asarray(ends[np.searchsorted(ends, np.arange(len(known)))] - np.arange(len(known)) + 1, np.int64)
-
-
 def _nearby(known: FootageMap, a: int | None, b: int | None) -> FootageMap:
     """At most MOST_ROWS rows around the place."""
     if len(known) <= MOST_ROWS:
@@ -174,35 +139,43 @@ def _nearby(known: FootageMap, a: int | None, b: int | None) -> FootageMap:
     return known.between(start, start + MOST_ROWS)
 
 
-def _jump_gaps(known: FootageMap) -> Costs:
-    """[m, m] what a jump costs after row i to row j: j is shown where i + 1 would have come."""
-    rows = np.arange(len(known))
-    following = np.minimum(rows + 1, len(known) - 1)
-    gaps = picture_gaps(known.frames, known.pose, known.thumb, following, rows)
-    ahead = np.abs(rows[None] - following[:, None])
-    gaps[ahead < 3] += 5.0  # a stumble, not a jump
-    lead = np.array([j - _first_row(known, int(j)) for j in rows])
-    short = np.minimum(_reach(known)[:, None] - 1, lead[None]) < LONGEST // 2  # nothing to morph with
-    return gaps + JUMP + CRAMPED * short
-
-
 def _search(known: FootageMap, a: int | None, b: int | None, n: int, rate: float) -> list[tuple[int, int]]:
-    """Runs (first row, frames) of the cheapest path; frames shown too often get dearer until they are not."""
+    """Runs (first row, frames) of the cheapest path. Frames shown too often get dearer until they are not, and so do
+    the jumps of a path that seems to run backwards.
+    """
     problem = _Problem(known, a, b, n, min(LONGEST, max(1, round(rate / 3))))
     burden = known.burden + NEARBY * _beside(known, a, b, n)
+    apart = motion_gaps(known)
+    natural = min((turned(apart, range(row, row + count)) for row, count in stretches(known)), default=1.0)
+    limit = TURN * max(natural, NODS)
     runs: list[tuple[int, int]] = []
-    fewest = n + 1
-    for _ in range(8):
+    least = float("inf")
+    for _ in range(TRIES):
         found = problem.solve(burden)
         uses = np.zeros(len(known))
         for row, count in found:
             uses[row : row + count] += 1
-        if uses.max() < fewest:
-            runs, fewest = found, int(uses.max())
-        if fewest <= MOST_USES:
+        often, turning = max(0.0, uses.max() - MOST_USES), turned(apart, _with_context(known, a, b, found))
+        fault = often + max(0.0, 1 - turning / limit)
+        if fault < least:
+            runs, least = found, fault
+        if not fault:
             break
         burden = burden + REUSE * np.maximum(uses - 1, 0)
+        if turning < limit:
+            problem.avoid(found)
     return runs
+
+
+def _with_context(known: FootageMap, a: int | None, b: int | None, runs: Sequence[tuple[int, int]]) -> list[int]:
+    """The rows shown by some runs, and those of the kept footage around them."""
+    rows = [row + i for row, count in runs for i in range(count)]
+    before, behind = (None if f is None else known.row(f) for f in (a, b))
+    if before is not None:
+        rows = [*range(max(0, before - 2 * REACH), before + 1), *rows]
+    if behind is not None:
+        rows += range(behind, min(len(known), behind + 2 * REACH))
+    return rows
 
 
 def _beside(known: FootageMap, a: int | None, b: int | None, n: int) -> Costs:
@@ -221,8 +194,8 @@ class _Problem:
 
     def __init__(self, known: FootageMap, a: int | None, b: int | None, n: int, half: int) -> None:
         self.known, self.n, self.m = known, n, len(known)
-        self.gaps = _jump_gaps(known).astype(np.float32)
-        self.reach = _reach(known)
+        self.gaps = jump_gaps(known).astype(np.float32)
+        self.reach = rows_left(known)
         self.inner = max(1, min(2 * half, n // 3))
         outer = max(1, min(half, n // 3))
         self.first, self.head = self._start(a, outer)
@@ -247,7 +220,7 @@ class _Problem:
         if row is not None and row > 0 and self.known.goes_on[row - 1]:
             cost = np.full(self.m, np.inf)
             cost[row - 1] = 0.0
-            return cost, min(outer, row - _first_row(self.known, row))
+            return cost, min(outer, row - first_row(self.known, row))
         return (np.zeros(self.m) if row is None else np.asarray(self.gaps[:, row], np.float64)), 1
 
     def solve(self, burden: Costs) -> list[tuple[int, int]]:
@@ -267,6 +240,12 @@ class _Problem:
         for length in range(self.tail, self.inner):
             self._mature(enter, ready, since, total, n - 1, length, only_first=False)
         return self._traced(ready, since, before)
+
+    def avoid(self, runs: Sequence[tuple[int, int]]) -> None:
+        """Make the jumps of these runs, and those right beside them, dearer."""
+        for (row, count), (start, _) in zip(runs, runs[1:], strict=False):
+            last = row + count - 1
+            self.gaps[max(0, last - 2) : last + 3, max(0, start - 2) : start + 3] += AVOIDED
 
     def _jumps(self, ready: Costs) -> tuple[Costs, NDArray[np.int64]]:
         if not np.isfinite(ready).any():
@@ -308,7 +287,7 @@ class _Problem:
 def _shots(runs: Sequence[tuple[int, int]], known: FootageMap, rate: float,
            planner: JoinPlanner | None) -> tuple[Shot, ...]:  # fmt: skip
     shots = [Shot(float(known.frames[row + i])) for row, count in runs for i in range(count)]
-    reach = _reach(known)
+    reach = rows_left(known)
     at = 0
     for k in range(1, len(runs)):
         (row, count), (start, length) = runs[k - 1], runs[k]
@@ -316,23 +295,17 @@ def _shots(runs: Sequence[tuple[int, int]], known: FootageMap, rate: float,
         last = row + count - 1
         room_before = count if k == 1 else count // 2
         room_after = length if k == len(runs) - 1 else length - length // 2
-        lead = start - _first_row(known, start)
+        lead = start - first_row(known, start)
         if planner is not None:
             planned = planner(int(known.frames[last]), int(known.frames[start]), min(LONGEST, room_before, room_after))
-            join = JoinMorph(min(planned.before, lead), min(planned.after, int(reach[last]) - 1), planned.score)
+            join = replace(planned, before=min(planned.before, lead), after=min(planned.after, int(reach[last]) - 1))
         else:
             half = morph_frames(1.5 * _distance(known, last, start), rate)
             join = JoinMorph(min(half, room_before, lead), min(half, room_after, int(reach[last]) - 1), 0.0)
         for offset in range(-join.before, join.after):
             left, right = known.frames[last + 1 + offset], known.frames[start + offset]
-            shots[at + offset] = Shot(float(left), float(right), join.weight(offset))
+            shots[at + offset] = Shot(float(left), float(right), join.weight(offset), join.span)
     return tuple(shots)
-
-
-def _first_row(known: FootageMap, row: int) -> int:
-    """The first row of the stretch that a row belongs to."""
-    broken = np.flatnonzero(~known.goes_on[:row])
-    return int(broken[-1]) + 1 if len(broken) else 0
 
 
 def _distance(known: FootageMap, last: int, start: int) -> float:
@@ -352,14 +325,18 @@ def _distance(known: FootageMap, last: int, start: int) -> float:
 # ---------------------------------------------------------------------------------------------------------- pictures
 
 
-def picture(footage: Footage, track: FaceTrack, shot: Shot) -> Image:
+def picture(morpher: Morpher, shot: Shot) -> Image:
     """The picture of a shot."""
     if shot.other is None or shot.weight <= 0:
-        return _at(footage, track, shot.frame)
+        return _at(morpher, shot.frame)
     if shot.weight >= 1:
-        return _at(footage, track, shot.other)
-    left, right = (_at(footage, track, p) for p in (shot.frame, shot.other))
-    return morph(left, right, shot.weight, points_at(track, shot.frame), points_at(track, shot.other))
+        return _at(morpher, shot.other)
+    (a, between_a), (b, between_b) = _split(shot.frame), _split(shot.other)
+    if not between_a and not between_b:
+        return morpher.picture(a, b, shot.weight, shot.span)
+    left, right = (_at(morpher, p) for p in (shot.frame, shot.other))
+    a_points, b_points = (points_at(morpher.track, p) for p in (shot.frame, shot.other))
+    return morph(left, right, shot.weight, a_points, b_points, shot.span)
 
 
 def points(track: FaceTrack, shot: Shot) -> Points | None:
@@ -391,8 +368,6 @@ def _split(position: float) -> tuple[int, float]:
     return int(np.floor(position)), float(position - np.floor(position))
 
 
-def _at(footage: Footage, track: FaceTrack, position: float) -> Image:
-    low, share = _split(min(max(position, 0.0), footage.frames - 1.0))
-    if not share:
-        return footage.image(low)
-    return morph(footage.image(low), footage.image(low + 1), share, track.at(low), track.at(low + 1))
+def _at(morpher: Morpher, position: float) -> Image:
+    low, share = _split(min(max(position, 0.0), morpher.footage.frames - 1.0))
+    return morpher.picture(low, low + 1, share) if share else morpher.footage.image(low)

@@ -74,7 +74,7 @@ class Hearing:
         self.spoken, self.level = spoken, level - loud
         self.mel = gaussian_filter1d(mel, 1.0, axis=0)
         self.cepstra = gaussian_filter1d(dct(mel, norm="ortho", axis=1)[:, :CEPSTRA], 1.0, axis=0)
-        self.envelope = envelope(wave, sound.rate, len(mel))
+        self.swell = standard(np.sqrt(envelope(wave, sound.rate, len(mel))), spoken)
 
     def at(self, values: Floats, times: Floats, offsets: Floats) -> Floats:
         """Values [m, d] at times + offsets, linearly between: [n, len(offsets) · d]."""
@@ -90,8 +90,8 @@ class Hearing:
         return self.at(self.mel, times, wide), self.at(self.cepstra, times, narrow)
 
     def opening(self, times: Floats, lead: float) -> Floats:
-        """[n]: the envelope that opens the mouth, `lead` seconds after the picture."""
-        return self.at(self.envelope[:, None], times, np.array([lead]))[:, 0]
+        """[n]: the envelope that opens the mouth, `lead` seconds after the picture, in SDs from its mean in speech."""
+        return self.at(self.swell[:, None], times, np.array([lead]))[:, 0]
 
     def loudness(self, times: Floats, lead: float = 0.0) -> Floats:
         """[n]: level in dB over the speech's."""
@@ -119,6 +119,14 @@ def _spectrum(wave: Floats, rate: int) -> Floats:
     for i in range(0, count, 4096):
         out[i : i + 4096] = np.square(np.abs(np.fft.rfft(rows[i : i + 4096] * hann, size))) / np.square(hann).sum()
     return out
+
+
+def standard(values: Floats, spoken: NDArray[np.bool_]) -> Floats:
+    """[m] in SDs from their mean in speech, within limits; 0 where there is hardly any."""
+    heard = values[spoken]
+    if len(heard) < 10 or heard.std() < 1e-6:
+        return np.zeros(len(values))
+    return np.asarray(((values - heard.mean()) / heard.std()).clip(-2, 3))
 
 
 def envelope(wave: Floats, rate: int, count: int) -> Floats:

@@ -18,14 +18,17 @@ Bytes = NDArray[np.uint8]
 Faces = NDArray[np.floating[Any]]
 
 STEP = 0.07  # of the eye distance: the grid on which the warp is computed
-SHRINK = 0.93
-FEATHER = 0.07
+INSIDE = 0.15  # eye distances within the jaw where the exemplar ends: its background must not come along
+SHRINK = 0.93  # of the cheeks' and the nose's distance
+FEATHER = 0.06
 TINT = 0.16  # sigma, in eye distances, of what counts as lighting
+BLACK = 16.0  # luma without light
+GAIN = (0.6, 1.7)  # by which light may differ
 STIFF = 1e-3  # smoothing of the warp
 EDGE = 0.30  # eye distances around the jaw in which the warp dies out
 MOVED = 0.05  # pixels that do not show
 FAINT = 0.004  # opacity that does not
-_OUTLINE = JAW + (207, 427, 98, 327, 2)
+_CHEEKS = (207, 427, 98, 327, 2)
 _AT = {landmark: row for row, landmark in enumerate(MOVING)}
 _OUTER = [_AT[i] for i in LIPS_OUTER]
 
@@ -43,6 +46,12 @@ class Crop:
     def of(cls, image: Image, points: Singles) -> Crop:
         area = lower_box(points).within(image.shape)
         return cls(image[area.slices].copy(), area.left, area.top, points)
+
+    @property
+    def whole(self) -> bool:
+        """Whether mouth and chin are in the picture."""
+        at, (high, wide) = self.points[[*LIPS_OUTER, *JAW], :2] - (self.left, self.top), self.image.shape[:2]
+        return bool(((at >= 0) & (at < (wide, high))).all())
 
 
 def lower_box(points: Faces) -> Box:
@@ -74,24 +83,29 @@ def paste(base: Image, points: Singles, wanted: Floats, crop: Crop, opacity: flo
     own, lent, moved = _maps(area, points, wanted, crop, eyes)
     under, over = _remap(base[area.slices], own), _remap(crop.image, lent)
     alpha, lips = _masks(area, around, wanted, eyes)
-    change = _tinted(over, under, alpha, lips, eyes) - under
-    change *= (alpha * np.float32(opacity))[..., None]
+    over_lit = _lit(over, under, alpha, lips, eyes)
+    alpha *= np.float32(opacity)
+    part = _mixed(under, over_lit, alpha)
+    drawn = np.asarray((moved > MOVED) | (alpha > FAINT), np.uint8)
     out = base.copy()
-    part = np.asarray(cv2.add(under, change, dtype=cv2.CV_8U), np.uint8)
-    drawn = (moved > MOVED) | (alpha > FAINT)
-    np.copyto(out[area.slices], part, where=drawn[..., None])
-    mask[area.slices] = np.where(drawn, 255, 0)
+    out[area.slices] = cv2.copyTo(part, drawn, out[area.slices].copy())
+    mask[area.slices] = drawn * np.uint8(255)
     return out, mask
 
 
 def _remap(image: Image, way: Singles) -> Image:
-    """Luma cubic; colour, which is coarse in most files anyway, linear."""
     import cv2
 
-    x, y = np.ascontiguousarray(way[..., 0]), np.ascontiguousarray(way[..., 1])
-    luma = cv2.remap(np.ascontiguousarray(image[..., 0]), x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    colour = cv2.remap(np.ascontiguousarray(image[..., 1:]), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(np.dstack([luma, colour]), np.uint8)
+    nothing: Any = None
+    return np.asarray(cv2.remap(image, way, nothing, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _mixed(under: Image, over: Singles, alpha: Singles) -> Image:
+    import cv2
+
+    change = cv2.subtract(over, under, dtype=cv2.CV_32F)
+    change = cv2.multiply(change, cv2.merge([alpha] * 3))
+    return np.asarray(cv2.add(under, change, dtype=cv2.CV_8U), np.uint8)
 
 
 def _maps(area: Box, points: Singles, wanted: Floats, crop: Crop, eyes: float) -> tuple[Singles, Singles, Singles]:
@@ -116,15 +130,21 @@ def _maps(area: Box, points: Singles, wanted: Floats, crop: Crop, eyes: float) -
     grid = np.stack(np.meshgrid(xs + area.left, ys + area.top), -1).reshape(-1, 2)
     flow = _thin_plate(there, np.concatenate([to_base, to_lent], 1), grid, eyes)
     coarse = flow.reshape(rows, columns, 4).astype(np.float32)
-    fine = np.asarray(cv2.resize(coarse, (wide, high), interpolation=cv2.INTER_CUBIC), np.float32)
     window = _window(wide, high, eyes)
-    fine[..., :2] *= window[..., None]
-    moved = np.asarray(cv2.resize(np.abs(coarse[..., :2]).max(2), (wide, high)), np.float32) * window
-    x, y = np.meshgrid(np.arange(wide, dtype=np.float32), np.arange(high, dtype=np.float32))
-    own = fine[..., :2] + np.stack([x, y], -1)
-    ax, ay = x + np.float32(area.left), y + np.float32(area.top)
-    turned = np.stack([turn[0, i] * ax + turn[1, i] * ay + turn[2, i] for i in (0, 1)], -1).astype(np.float32)
-    return own, fine[..., 2:] + turned - np.array([crop.left, crop.top], np.float32), moved
+    fine = cv2.split(cv2.resize(coarse, (wide, high), interpolation=cv2.INTER_CUBIC))
+    own = [cv2.multiply(x, window) for x in fine[:2]]
+    moved = np.maximum(np.abs(own[0]), np.abs(own[1])).astype(np.float32)
+    x = np.broadcast_to(np.arange(wide, dtype=np.float32), (high, wide))
+    y = np.broadcast_to(np.arange(high, dtype=np.float32)[:, None], (high, wide))
+    corner = np.array([area.left, area.top, 1.0]) @ turn - (crop.left, crop.top)
+    there_x, there_y = (fine[2 + i] + _slope(turn[0, i], turn[1, i], corner[i], wide, high) for i in (0, 1))
+    return np.asarray(cv2.merge([own[0] + x, own[1] + y])), np.asarray(cv2.merge([there_x, there_y])), moved
+
+
+def _slope(across: float, down: float, start: float, wide: int, high: int) -> Singles:
+    """[high, wide] start + across · x + down · y"""
+    columns = (across * np.arange(wide)).astype(np.float32)
+    return np.asarray((start + down * np.arange(high)).astype(np.float32)[:, None] + columns)
 
 
 def _rim(area: Box, points: Singles, eyes: float) -> Floats:
@@ -196,24 +216,44 @@ def _masks(area: Box, around: Floats, wanted: Floats, eyes: float) -> tuple[Sing
         soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), max(0.5, feather * scale))
         return np.asarray(cv2.resize(soft, (wide, high), interpolation=cv2.INTER_LINEAR), np.float32) / np.float32(255)
 
-    outline = around[list(_OUTLINE), :2]
-    centre = outline.mean(0)
     lips = wanted[_OUTER]
     middle = lips.mean(0)
-    alpha = drawn(centre + SHRINK * (outline - centre), FEATHER * eyes)
+    alpha = drawn(_inside(around, eyes), FEATHER * eyes)
     return alpha, drawn(middle + 1.12 * (lips - middle), 0.02 * eyes)
 
 
-def _tinted(over: Image, under: Image, alpha: Singles, lips: Singles, eyes: float) -> Singles:
-    """The exemplar in the base's light: their skin's difference, blurred, is added."""
+def _inside(around: Floats, eyes: float) -> Floats:
+    """[m, 2]: the outline within which the exemplar is drawn, off the jaw's edge."""
+    jaw, cheeks = around[list(JAW), :2], around[list(_CHEEKS), :2]
+    centre = np.concatenate([jaw, cheeks]).mean(0)
+    in_ = centre - jaw
+    far = np.linalg.norm(in_, axis=1, keepdims=True)
+    return np.concatenate([jaw + in_ * np.minimum(INSIDE * eyes / np.maximum(far, 1e-6), 0.5),
+                           centre + SHRINK * (cheeks - centre)])  # fmt: skip
+
+
+def _lit(over: Image, under: Image, alpha: Singles, lips: Singles, eyes: float) -> Singles:
+    """The exemplar in the base's light, as the skin of both tells: luma is multiplied, colour shifted.
+
+    A sum would make the dark of the mouth grey.
+    """
     import cv2
 
     high, wide = alpha.shape
     small = max(8, round(wide * 20 / max(eyes, 20.0))), max(8, round(high * 20 / max(eyes, 20.0)))
-    weight = np.minimum(alpha * 4, 1) * (1 - lips)
-    far = cv2.subtract(under, over, dtype=cv2.CV_32F) * weight[..., None]
-    far, weight = (np.asarray(cv2.resize(x, small, interpolation=cv2.INTER_AREA), np.float32) for x in (far, weight))
     sigma = TINT * small[0] * eyes / wide
-    light = np.asarray(cv2.GaussianBlur(far, (0, 0), sigma), np.float32)
-    light /= np.maximum(np.asarray(cv2.GaussianBlur(weight, (0, 0), sigma)), 0.02)[..., None]
-    return np.asarray(cv2.add(over, cv2.resize(light, (wide, high)), dtype=cv2.CV_32F), np.float32)
+    weight = (alpha * 1.25 - 0.25).clip(0) * (1 - lips)  # its rim may be background
+
+    def spread(image: NDArray[Any]) -> Singles:
+        shrunk = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(shrunk, (0, 0), sigma), np.float32)
+
+    total = np.maximum(spread(weight), 0.02)[..., None]
+    weights = cv2.merge([weight] * 3)
+    light, own = (spread(cv2.multiply(x, weights, dtype=cv2.CV_32F)) / total for x in (under, over))
+    gain = ((light[..., :1] - BLACK) / np.maximum(own[..., :1] - BLACK, 4.0)).clip(*GAIN)
+    shift = np.concatenate([BLACK - gain * BLACK, light[..., 1:] - own[..., 1:]], 2)
+    factor = np.concatenate([gain, np.ones_like(gain), np.ones_like(gain)], 2)
+    size = wide, high
+    lit = cv2.multiply(over, cv2.resize(factor, size), dtype=cv2.CV_32F)
+    return np.asarray(cv2.add(lit, cv2.resize(shift, size)), np.float32)

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from editalk.backends.exemplar.retrieve import Pool, retrieve
-from editalk.backends.exemplar.shape import MouthSpace
+from editalk.backends.exemplar.retrieve import Pool, places, retrieve
+from editalk.backends.exemplar.shape import MOVING, MouthSpace, aperture
+from editalk.face.geometry import JAW
 
 Floats = NDArray[np.float64]
 
 SMOOTH = 0.6  # frames: sigma over the time of where landmarks go
-BLEND = 0.5  # the prediction's share against the exemplar's own shape
+BLEND = 0.85  # the prediction's share against the exemplar's own shape; all of it in the opening
+STIFF = 1e-3  # eye distances of the opening's SD: a mouth that moves less shows no way of opening
+FARTHEST = 1.5  # of the opening that a landmark moves with it
 RAMP = 3  # frames over which the base's own mouth gives way
+_CALM = {0: 0.0, 1: 0.25, 2: 0.5, 3: 0.75}  # by the place from either end of the jaw, which hardly moves there
+_FREE = np.array([_CALM.get(min(JAW.index(i), JAW[::-1].index(i)), 1.0) if i in JAW else 1.0 for i in MOVING])
 
 
 @dataclass(frozen=True)
@@ -45,13 +50,30 @@ def plan_path(
     from scipy.ndimage import gaussian_filter1d
 
     pose = space.pose(points)
-    rows = retrieve(pool, space.coordinates(shapes), pose.turn())
+    rows = retrieve(pool, places(space, shapes), pose.turn())
     target = (1 - BLEND) * pool.shapes[rows] + BLEND * shapes
     if len(target):
         target = gaussian_filter1d(target, SMOOTH, axis=0, mode="nearest")
+        target = opened(target, aperture(shapes), np.concatenate([pool.shapes, shapes]))
     own = space.shapes(points)
-    target = own + weights[:, None, None] * (target - own)
+    target = own + weights[:, None, None] * _FREE[:, None] * (target - own)
     return LipPath(pose.forward(target)[..., :2], np.asarray(points, np.float32), rows, weights, shapes)
+
+
+def opened(shapes: Floats, apertures: Floats, seen: Floats) -> Floats:
+    """Shapes [n, k, 3] as far open as `apertures` [n] say, moved the way this mouth opens in `seen` [m, k, 3].
+
+    Mixing and smoothing would leave a closure of two frames ajar.
+    """
+    gape = aperture(seen)
+    off = gape - gape.mean()
+    if gape.std() < STIFF:
+        return shapes
+    way = (off @ seen.reshape(len(seen), -1) / float(off @ off)).reshape(seen.shape[1:])
+    way *= min(1.0, FARTHEST / float(np.linalg.norm(way, axis=1).max()))
+    for _ in range(2):
+        shapes = shapes + (apertures - aperture(shapes))[:, None, None] * way
+    return shapes
 
 
 def ramps(runs: list[tuple[int, int]], count: int, ramp: int = RAMP) -> Floats:

@@ -1,15 +1,20 @@
-"""Sound → the lower face's shape, learnt from this speaker's own footage."""
+"""Sound → the lower face's shape: what any mouth does for it (`prior`), adapted to this speaker's own footage."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from editalk.asr import Phone
 from editalk.audio import Audio
+from editalk.backends.exemplar import prior
 from editalk.backends.exemplar.hearing import SPEECH, Hearing, Voice
-from editalk.backends.exemplar.shape import MouthSpace, aperture
+from editalk.backends.exemplar.mouth import Mouth
+from editalk.backends.exemplar.phones import closing, heard, said
+from editalk.backends.exemplar.shape import APERTURE, MEASURES, MouthSpace, aperture, gap, measures
 
 Floats = NDArray[np.float64]
 
@@ -18,15 +23,19 @@ RIDGE = 1.0
 GAMMA = 1.5  # over the median squared distance
 FOLDS = 6
 EDGE = 0.3  # seconds left out beside what is withheld
-LEADS = np.arange(-0.12, 0.161, 0.02)  # how long after the picture the sound may come
-USUAL_LEAD = 0.05
+LEADS = np.arange(-0.12, 0.181, 0.02)  # how long after the picture the sound may come
+USUAL_LEAD, LEAD_SPREAD, LEAD_COST = 0.03, 0.06, 0.06
+FEW_FRAMES = 50.0  # of speech: with fewer the lead is drawn to the usual one
+TELLING = np.array([3.0, 1.0, 1.0, 0.5, 2.0, 0.5, 2.0, 0.5])  # how much of each measure sound tells
+USUAL_SHARES = np.array([0.8, 0.0, 0.1])  # of the prior, of what was learnt from this footage, of the loudness
+CERTAIN = 0.7  # seconds of speech that count as much as the usual shares
 QUIET = 26.0  # dB below the speech's level that count as silence
-KNOWN, STRANGE = 0.2, 0.6  # distances of voices
-DOUBT = 0.85  # of what was learnt, where the voice is a strange one
-FEW = 5  # frames of speech: fewer tell nothing of its amplitude
-OTHER = 0.3  # of the gain, for what is not the opening
-LEAST_FACTOR, MOST_FACTOR = 0.75, 4.0  # by which a prediction is brought to the usual amplitude
-AMPLITUDE = 0.97  # of the true aperture's SD
+KNOWN, STRANGE = 0.25, 0.5  # distances of voices
+MOST_GAIN = 2.2
+OTHER = 0.5  # of the gain, for what is not the opening
+FEW = 25  # frames of speech that tell half of its amplitude
+LEAST_FACTOR, MOST_FACTOR = 0.8, 1.5  # by which a prediction is brought to the usual amplitude
+AMPLITUDE = 0.9  # of the true aperture's SD
 
 
 @dataclass(frozen=True)
@@ -58,79 +67,98 @@ def _squares(a: Floats, b: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
+class _Heard:
+    """A sound as the prior and the regression hear it: `guess` [m, MEASURES] of the prior, every 10 ms."""
+
+    hearing: Hearing
+    guess: Floats
+
+    @classmethod
+    def of(cls, sound: Audio, start: float, phones: Sequence[Phone], like: Voice | None = None) -> _Heard:
+        hearing = Hearing(sound, start, like)
+        count = len(hearing.level)
+        seen = prior.inputs(hearing.level, hearing.swell, heard(sound, count), said(phones, start, count))
+        return cls(hearing, prior.load()(seen)[0])
+
+    def usual(self, times: Floats, lead: float) -> Floats:
+        """[n, MEASURES]: what any mouth does."""
+        return self.hearing.at(self.guess, times, np.array([lead]))
+
+    def awake(self, times: Floats, lead: float) -> NDArray[np.bool_]:
+        """[n]: whether there is speech."""
+        return self.hearing.loudness(times, lead) > -SPEECH
+
+
+@dataclass(frozen=True)
 class Predictor:
-    """Predicts shapes. `gain`: what restores the regression's amplitude; `trust`: its share against the envelope's
-    part; `fit`: correlation of the aperture with the truth, withheld parts of the footage predicted from the rest.
+    """Predicts shapes. `shares` [MEASURES, 3]: of the prior, of what was learnt from the footage and of the loudness;
+    `bond` [MEASURES]: how each measure goes with the opening; `gain`: what restores the amplitude; `fit`: correlation
+    of the aperture with the truth, withheld parts of the footage predicted from the rest.
     """
 
     space: MouthSpace
-    kernels: tuple[_Kernel, _Kernel]
-    gain: float
-    trust: float
+    mouth: Mouth
+    kernels: tuple[_Kernel, ...]
+    shares: Floats
+    bond: Floats
+    gain: Floats
     lead: float
-    slope: Floats  # [k, 3] shape per aperture
     rest: Floats  # [k, 3] the mouth in silence
     voice: Voice
-    spoken: tuple[float, float]  # mean and SD of the aperture in the source's speech
     fit: float
 
     @classmethod
-    def learn(cls, space: MouthSpace, shapes: Floats, times: Floats, sound: Audio, start: float) -> Predictor:
-        """From shapes [n, k, 3] at `times` seconds and the sound of the same clock."""
-        hearing = Hearing(sound, start)
+    def learn(
+        cls, space: MouthSpace, shapes: Floats, times: Floats, sound: Audio, start: float, phones: Sequence[Phone] = ()
+    ) -> Predictor:
+        """From shapes [n, k, 3] at `times` seconds and the sound of the same clock, whose phones may be known."""
         shapes, times = shapes[:: -(-len(shapes) // ROWS)], times[:: -(-len(times) // ROWS)]
-        gape = aperture(shapes)
-        lead = _lead(hearing, times, gape)
-        views = hearing.features(times)
-        targets = (shapes - space.mean).reshape(len(shapes), -1)
-        guess = _withheld(views, targets, times)
-        guessed = aperture(space.mean + guess.reshape(shapes.shape)) - gape.mean()
-        fit = _correlation(guessed, gape)
-        gain = AMPLITUDE * float(gape.std()) / float(guessed.std()) if guessed.std() > 1e-6 else 1.0
-        opening = _standard(hearing, times, lead)
-        seconds = len(times) * float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-        off = gape - gape.mean()
-        slope = (off @ targets / max(float(off @ off), 1e-9)).reshape(shapes.shape[1:])
-        quiet = (hearing.loudness(times) < -QUIET) & (hearing.loudness(times, lead) < -QUIET)
-        awake = hearing.loudness(times, lead) > -SPEECH
-        spoken = gape[awake] if awake.sum() > 10 else gape
+        ear = _Heard.of(sound, start, phones)
+        awake = ear.awake(times, USUAL_LEAD)
+        awake = awake if awake.sum() > 10 else np.ones(len(times), bool)
+        mouth = Mouth.of(shapes, awake)
+        wanted = mouth.standard(measures(shapes))
+        lead = _lead(ear, times, wanted, awake)
+        views = ear.hearing.features(times)
+        bond = np.array([_correlation(column, wanted[:, APERTURE]) for column in wanted.T])
+        swell = ear.hearing.opening(times, lead)[:, None] * bond
+        parts = np.stack([ear.usual(times, lead), _withheld(views, wanted, times), swell], 2)
+        seconds = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+        shares = _shares(parts[awake], wanted[awake], CERTAIN / max(seconds, 1e-3))
+        guess = (parts * shares).sum(2)
+        quiet = (ear.hearing.loudness(times) < -QUIET) & (ear.hearing.loudness(times, lead) < -QUIET)
         return cls(
-            space, (_Kernel.fit(views[0], targets), _Kernel.fit(views[1], targets)),
-            float(np.clip(gain, 1.0, 2.2)), _trust(guessed, opening, gape, seconds), lead, slope,
-            _rest(shapes, gape, quiet), hearing.voice, (float(spoken.mean()), float(spoken.std())), fit,
+            space, mouth, tuple(_Kernel.fit(view, wanted) for view in views), shares, bond, _gain(guess[awake]), lead,
+            _rest(shapes, quiet), ear.hearing.voice, _correlation(guess[awake, APERTURE], wanted[awake, APERTURE]),
         )  # fmt: skip
 
-    def __call__(self, sound: Audio, start: float, times: Floats) -> Floats:
-        """Shapes [n, k, 3] for frames at `times` seconds."""
-        hearing = Hearing(sound, start, self.voice)
-        views = hearing.features(times)
-        learnt = sum(kernel(x) for kernel, x in zip(self.kernels, views, strict=True)) / 2
-        learnt = self._enlarged(np.asarray(learnt).reshape(len(times), *self.space.mean.shape))
-        opening = _standard(hearing, times, self.lead) * AMPLITUDE * self.space.gape[1]
-        direct = opening[:, None, None] * self.slope
-        strange = float(np.clip((hearing.voice.distance(self.voice) - KNOWN) / (STRANGE - KNOWN), 0, 1))
-        trust = self.trust * (1 - DOUBT * strange)
-        shapes = self.space.mean + trust * learnt + (1 - trust) * direct
-        shapes = self._alike(shapes, hearing, times)
-        return limited(self._rested(shapes, hearing, times), self.space, self.slope)
+    def __call__(self, sound: Audio, start: float, times: Floats, phones: Sequence[Phone] = ()) -> Floats:
+        """Shapes [n, k, 3] for frames at `times` seconds; `phones` of the sound where its words are known."""
+        ear = _Heard.of(sound, start, phones, self.voice)
+        strange = float(np.clip((ear.hearing.voice.distance(self.voice) - KNOWN) / (STRANGE - KNOWN), 0, 1))
+        moves = self._alike(self._measures(ear, times, strange), ear.awake(times, self.lead), strange)
+        shapes = self._rested(self.mouth.shapes(moves), ear.hearing, times)
+        gape = gap(shapes) / max(float(self.mouth.mean[APERTURE]), 1e-6)
+        return self.mouth.closed(shapes, *closing(phones, times + self.lead, gape))
 
-    def _enlarged(self, moves: Floats) -> Floats:
-        """The regression's amplitude restored: the opening's whole, the rest's, which sound tells less of, in part."""
-        opened = (aperture(self.space.mean + moves) - aperture(self.space.mean[None]))[:, None, None] * self.slope
-        return np.asarray(self.gain * opened + (1 + OTHER * (self.gain - 1)) * (moves - opened))
+    def _measures(self, ear: _Heard, times: Floats, strange: float) -> Floats:
+        """[n, MEASURES] in SDs, their amplitude restored. What was learnt from a voice says little of a strange one."""
+        own = np.mean([k(x) for k, x in zip(self.kernels, ear.hearing.features(times), strict=True)], axis=0)
+        swell = ear.hearing.opening(times, self.lead)[:, None] * self.bond
+        parts = np.stack([ear.usual(times, self.lead), own, swell], 2)
+        known, usual = self.gain * (parts * self.shares).sum(2), parts @ USUAL_SHARES
+        return np.asarray((1 - strange) * known + strange * usual)
 
-    def _alike(self, shapes: Floats, hearing: Hearing, times: Floats) -> Floats:
-        """A strange voice is not predicted boldly: bring the aperture in speech to this speaker's mean and SD."""
-        awake = hearing.loudness(times, self.lead) > -SPEECH
-        sure = awake.sum() / (awake.sum() + FEW)
-        gape = aperture(shapes)
-        if awake.sum() < FEW:
-            return shapes
-        mean, spread = float(gape[awake].mean()), max(float(gape[awake].std()), 1e-6)
-        factor = float(np.clip(AMPLITUDE * self.spoken[1] / spread, LEAST_FACTOR, MOST_FACTOR)) ** sure
-        centre = shapes[awake].mean(0)
-        moved = centre + factor * (shapes - centre)
-        return np.asarray(moved + sure * (self.spoken[0] - mean) * self.slope)
+    def _alike(self, moves: Floats, awake: NDArray[np.bool_], strange: float) -> Floats:
+        """With a strange voice the opening is drawn to this speaker's mean and SD, the more the more there is of it."""
+        if awake.sum() < 3 or not strange:
+            return moves
+        sure = strange * awake.sum() / (awake.sum() + FEW)
+        centre, gape = moves[awake].mean(0), moves[awake, APERTURE]
+        factor = float(np.clip(AMPLITUDE / max(float(gape.std()), 1e-6), LEAST_FACTOR, MOST_FACTOR)) ** sure
+        moved = centre + factor * (moves - centre)
+        moved[:, APERTURE] -= sure * centre[APERTURE]
+        return np.asarray(moved)
 
     def _rested(self, shapes: Floats, hearing: Hearing, times: Floats) -> Floats:
         """Where there is silence for a while, the mouth rests."""
@@ -139,27 +167,16 @@ class Predictor:
         return np.asarray(awake * shapes + (1 - awake) * self.rest)
 
 
-def limited(shapes: Floats, space: MouthSpace, slope: Floats) -> Floats:
-    """Shapes whose aperture stays within what this mouth did: from shut to mean + 3 SD."""
-    gape = aperture(shapes)
-    wanted = gape.clip(0.0, space.gape[0] + 3 * space.gape[1])
-    return np.asarray(shapes + (wanted - gape)[:, None, None] * slope)
-
-
-def _standard(hearing: Hearing, times: Floats, lead: float) -> Floats:
-    """The envelope's root over its own mean and SD in speech."""
-    root = np.sqrt(hearing.envelope[hearing.spoken])
-    if len(root) < 10 or root.std() < 1e-6:
-        return np.zeros(len(times))
-    return np.asarray(((np.sqrt(hearing.opening(times, lead)) - root.mean()) / root.std()).clip(-2, 3))
-
-
-def _lead(hearing: Hearing, times: Floats, gape: Floats) -> float:
-    """How long after the picture the sound comes, seconds; the usual where the lips do not tell."""
-    scores = np.array([_correlation(np.sqrt(hearing.opening(times, lead)), gape) for lead in LEADS])
-    weighed = scores - 0.12 * np.square((LEADS - USUAL_LEAD) / 0.1)
-    best = int(weighed.argmax())
-    return float(LEADS[best]) if scores[best] > 0.15 else USUAL_LEAD
+def _lead(ear: _Heard, times: Floats, wanted: Floats, awake: NDArray[np.bool_]) -> float:
+    """How long after the picture the sound comes, seconds: where the prior and the loudness fit the lips best."""
+    scores = []
+    for lead in LEADS:
+        usual = ear.usual(times, float(lead))
+        fits = [_correlation(a, b) for a, b in zip(usual.T, wanted.T, strict=True)]
+        swell = _correlation(ear.hearing.opening(times, float(lead)), wanted[:, APERTURE])
+        scores.append((TELLING @ fits / TELLING.sum() + 0.5 * swell) / 1.5)
+    doubt = LEAD_COST * (1 + FEW_FRAMES / max(1, int(awake.sum())))
+    return float(LEADS[np.argmax(scores - doubt * np.square((LEADS - USUAL_LEAD) / LEAD_SPREAD))])
 
 
 def _withheld(views: tuple[Floats, Floats], targets: Floats, times: Floats) -> Floats:
@@ -175,18 +192,29 @@ def _withheld(views: tuple[Floats, Floats], targets: Floats, times: Floats) -> F
     return out
 
 
-def _trust(guessed: Floats, opening: Floats, gape: Floats, seconds: float) -> float:
-    """The regression's share: what fits best over the withheld parts, drawn to what is usual on little footage."""
-    shares = np.linspace(0, 1, 21)
-    parts = [x / max(float(x.std()), 1e-9) for x in (guessed, opening - opening.mean())]
-    scores = np.array([_correlation(s * parts[0] + (1 - s) * parts[1], gape) for s in shares])
-    usual = float(np.clip((seconds - 1) / 4, 0.3, 1.0))
-    certain = seconds / (seconds + 30)
-    return float(certain * shares[scores.argmax()] + (1 - certain) * usual)
+def _shares(parts: Floats, wanted: Floats, doubt: float) -> Floats:
+    """[MEASURES, parts]: least squares over the withheld parts [n, MEASURES, parts], drawn to the usual shares as if
+    `doubt` frames had spoken for them; never against a part.
+    """
+    rows = []
+    for x, y in zip(parts.transpose(1, 0, 2), wanted.T, strict=True):
+        held = doubt * np.diag(np.square(x).mean(0) + 1e-6)
+        rows.append(np.linalg.solve(x.T @ x + held, x.T @ y + held @ USUAL_SHARES))
+    return np.asarray(np.maximum(0, rows))
 
 
-def _rest(shapes: Floats, gape: Floats, quiet: NDArray[np.bool_]) -> Floats:
+def _gain(guess: Floats) -> Floats:
+    """[MEASURES]: what brings the guess to the amplitude of 1; the opening's whole, the rest's, which sound tells less
+    of, in part.
+    """
+    whole = (AMPLITUDE / np.maximum(guess.std(0), 1e-3)).clip(1, MOST_GAIN)
+    part = np.where(np.arange(MEASURES) == APERTURE, 1.0, OTHER)
+    return np.asarray(1 + part * (whole - 1))
+
+
+def _rest(shapes: Floats, quiet: NDArray[np.bool_]) -> Floats:
     """The mouth in silence; without any, the fifth of the frames in which it is least open."""
+    gape = aperture(shapes)
     if quiet.sum() < 6:
         quiet = gape <= np.percentile(gape, 20)
     order = np.argsort(gape[quiet])  # a laugh or a breath is not rest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from editalk.backends.exemplar.shape import MouthSpace
+from editalk.backends.exemplar.shape import MouthSpace, aperture
 from editalk.face.track import FaceTrack
 
 Floats = NDArray[np.float64]
@@ -19,6 +19,8 @@ JUMP = 0.3  # cost of leaving the footage's own order
 BREAK = 1.0  # cost of a squared distance over a jump
 POSE = 0.3
 TURN = 0.12  # radians that count as one
+LIPS = 1.5  # weight of how open the mouth is in the eye's terms: shut and ajar are further apart than wide and wider
+AJAR = 0.03  # eye distances of opening from which on only its ratio counts
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,21 @@ class Pool:
         stretch = -(-len(rows) // POOL)  # whole seconds stay together: they are shown in their own order
         rows = rows[(rows // 25) % stretch == 0] if stretch > 1 else rows
         shapes = space.shapes(points[rows])
-        return cls(frames[rows], space.coordinates(shapes), turn[rows], shapes, points[rows])
+        return cls(frames[rows], places(space, shapes), turn[rows], shapes, points[rows])
 
     def without(self, rows: Ints) -> Pool:
         keep = np.ones(len(self.frames), bool)
         keep[rows] = False
         return Pool(*(x[keep] for x in (self.frames, self.at, self.turn, self.shapes, self.points)))
+
+
+def places(space: MouthSpace, shapes: Floats) -> Floats:
+    """[n, d]: where shapes [n, k, 3] lie among the pool's.
+
+    To the space's own coordinates comes the logarithm of the opening: an open mouth cannot be drawn from a shut one,
+    which shows no teeth, and no shut one from a mouth that stands open.
+    """
+    return np.concatenate([space.coordinates(shapes), LIPS * np.log(aperture(shapes) + AJAR)[:, None]], 1)
 
 
 def retrieve(pool: Pool, wanted: Floats, turn: Floats) -> Ints:

@@ -27,6 +27,31 @@ def aperture(shapes: Floats) -> Floats:
     return np.asarray(np.linalg.norm(shapes[:, _UPPER] - shapes[:, _LOWER], axis=2).mean(1))
 
 
+def gap(shapes: Floats) -> Floats:
+    """[n, k, 3] → [n]: how far the lower inner lip lies below the upper one; less than 0 where the lips cross."""
+    return np.asarray((shapes[:, _LOWER, 1] - shapes[:, _UPPER, 1]).mean(1))
+
+
+MEASURES = 8
+APERTURE, WIDTH, PROTRUSION = 0, 1, 3  # columns
+
+
+def measures(shapes: Floats) -> Floats:
+    """[n, k, 3] → [n, MEASURES], eye distances: the inner lips' `gap`; the outer and inner lips' width; how far the
+    inner lips stand out; the height of the chin, of the upper and the lower lip's rim and of the corners.
+    """
+
+    def at(landmark: int) -> Floats:
+        return np.asarray(shapes[:, _AT[landmark]])
+
+    columns = [
+        gap(shapes), np.linalg.norm(at(61) - at(291), axis=1), np.linalg.norm(at(78) - at(308), axis=1),
+        -(at(13)[:, 2] + at(14)[:, 2]) / 2, at(152)[:, 1], at(0)[:, 1], at(17)[:, 1],
+        (at(61)[:, 1] + at(291)[:, 1]) / 2,
+    ]  # fmt: skip
+    return np.stack(columns, 1)
+
+
 @dataclass(frozen=True)
 class MouthSpace:
     """How this speaker's lower face varies.

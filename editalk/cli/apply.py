@@ -1,0 +1,122 @@
+"""`editalk apply`: the edit, its report, and what it fails on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from editalk.cli.options import (
+    BackendName,
+    CoversOption,
+    Face,
+    Json,
+    Language,
+    Mode,
+    Overwrite,
+    Quiet,
+    Seed,
+    TranscriptFile,
+    Verbose,
+    Video,
+    VoiceFiles,
+    cache_of,
+)
+from editalk.console import Console, ProgressMode, print_json
+from editalk.errors import QualityError, UsageError
+
+CHECKS = ("join",)
+"""Kinds of `--fail-on`."""
+
+
+def apply_command(
+    video: Video,
+    edited: Annotated[
+        Path | None, typer.Argument(metavar="[EDITED]", help="The edited transcript.", show_default=False)
+    ] = None,
+    voice: VoiceFiles = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT", help="Instead of talk.edited.mp4 beside VIDEO.")
+    ] = None,
+    plan: Annotated[Path | None, typer.Option("--plan", metavar="FILE", help="Start from a plan.")] = None,
+    covers: CoversOption = None,
+    backend: BackendName = "auto",
+    region: Annotated[str | None, typer.Option("--region", help="mouth, face, head or frame.")] = None,
+    face: Face = None,
+    transcript: TranscriptFile = None,
+    language: Language = None,
+    device: Annotated[str | None, typer.Option("--device", envvar="EDITALK_DEVICE", help="cpu or cuda.")] = None,
+    seed: Seed = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and report; render nothing.")] = False,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option("--fail-on", metavar="KIND", help="Exit 6 where this shows, OUT is kept: join. Repeatable."),
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    progress: Mode = ProgressMode.AUTO,
+) -> None:
+    """Make VIDEO say what EDITED says."""
+    from editalk.media.container import check_file
+    from editalk.pipeline import Clock, Edit, planned, report, run, summary
+
+    if (edited is None) == (plan is None):
+        raise UsageError("give either EDITED or --plan")
+    _check_kinds(fail_on or [], dry_run)
+    check_file(video)
+    console = Console(quiet, progress)
+    edit = Edit(video, edited, tuple(voice or ()), transcript, plan, covers.value if covers else None, backend, face,
+                device, seed, language, region)  # fmt: skip
+    target = out or video.with_name(f"{video.stem}.edited{_suffix(video)}")
+    cache, clock = cache_of(console), Clock()
+    if dry_run:
+        with planned(edit, cache, clock, console) as ready:
+            made = summary(ready.plan)
+    else:
+        result = run(edit, target, overwrite, cache, clock, console)
+        made = report(result, clock)
+    made["warnings"] = console.warnings
+    if as_json:
+        print_json(made)
+    else:
+        _print_report(made, console)
+    if fail_on and not dry_run:
+        _fail_on(made)
+
+
+def _check_kinds(kinds: list[str], dry_run: bool) -> None:
+    for kind in kinds:
+        if kind not in CHECKS:
+            raise UsageError(f"--fail-on {kind}: not one of {', '.join(CHECKS)}")
+    if kinds and dry_run:
+        raise UsageError("--fail-on checks what was rendered, and --dry-run renders nothing; leave out one of them")
+
+
+def _fail_on(made: dict[str, Any]) -> None:
+    """Raises QualityError where a join shows."""
+    seen = [f"{j['at']:.2f} s (score {j['score']:.2f})" for j in made["joins"] if not j["ok"]]
+    if seen:
+        raise QualityError(f"{len(seen)} of {len(made['joins'])} joins may show, at {', '.join(seen)}; "
+                           f"{made['output']} is written")  # fmt: skip
+
+
+def _print_report(made: dict[str, Any], console: Console) -> None:
+    for row in made["operations"]:
+        start, end = row["timeline"]
+        console.say(f"{row['kind']:9} {start:8.2f} s to {end:8.2f} s  {row['text'][:70]}")
+    if "output" in made:
+        console.say(
+            f"wrote {made['output']}: {made['duration']:.2f} s, {made['frames']} frames, {made['frames_identical']} of "
+            f"them the source's own, {sum(made['seconds'].values()):.1f} s with backend {made['backend']}"
+        )
+        for join in made["joins"]:
+            if not join["ok"]:
+                console.warn(f"the join at {join['at']:.2f} s may show: {', '.join(join['reasons'])} "
+                             f"(score {join['score']:.2f}, usual is 1); a word more or less may help")  # fmt: skip
+
+
+def _suffix(video: Path) -> str:
+    return video.suffix if video.suffix.lower() in (".mp4", ".mov", ".mkv", ".m4v") else ".mp4"

@@ -1,0 +1,107 @@
+"""The commands put together; errors become messages and exit codes here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from editalk import __version__
+from editalk.cli import edit, inspect
+from editalk.cli.apply import apply_command
+from editalk.errors import EditalkError
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+    help="Edit a talking-head video by editing its transcript.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+models_app = typer.Typer(no_args_is_help=True, help="The registry of model weights.")
+app.add_typer(models_app, name="models")
+
+STOPPED = {129: "hung up", 130: "interrupted", 143: "terminated"}
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"editalk {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _general(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Edit a talking-head video by editing its transcript."""
+
+
+app.command("transcribe")(edit.transcribe_command)
+app.command("diff")(edit.diff_command)
+app.command("plan")(edit.plan_command)
+app.command("apply")(apply_command)
+app.command("eval")(inspect.eval_command)
+app.command("doctor")(inspect.doctor_command)
+models_app.command("list")(inspect.models_list)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; the process's exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    _catch_signals()
+    try:
+        code = app(args=arguments, prog_name="editalk", standalone_mode=False)
+        sys.stdout.flush()
+    except EditalkError as error:
+        return _fail(error, error.exit_code, arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except (typer.Exit, SystemExit) as done:
+        code = int(getattr(done, "exit_code", getattr(done, "code", 0)) or 0)
+    except MemoryError as error:
+        return _fail(error, 5, arguments, "not enough memory")
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:  # the last line of defence: no traceback reaches a user without -v
+        shown = getattr(error, "format_message", None)
+        if shown is not None:  # the parser's own
+            prefix = "" if shown().startswith("Usage:") else "editalk: "  # the help, where no command is named
+            print(f"{prefix}{shown()}", file=sys.stderr)
+            return 2
+        return _fail(error, 1, arguments, _unexpected(error))
+    if code in STOPPED:
+        print(STOPPED[code], file=sys.stderr)
+    return code if isinstance(code, int) else 0
+
+
+def _catch_signals() -> None:
+    """A polite kill and a closed terminal unwind like an error, so that nothing half-written stays."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP, and so it stays
+            signal.signal(number, _terminated)
+
+
+def _terminated(number: int, frame: object) -> None:
+    signal.signal(number, signal.SIG_IGN)  # a second one must not disturb the cleaning up
+    raise SystemExit(128 + number)
+
+
+def _unexpected(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror} (-v shows where)"
+    return f"unexpected {type(error).__name__}: {error} (-v shows where)"
+
+
+def _fail(error: BaseException, code: int, arguments: list[str], message: str | None = None) -> int:
+    if "-v" in arguments or "--verbose" in arguments:
+        import traceback
+
+        traceback.print_exception(error)
+    print(f"editalk: {message or error}", file=sys.stderr)
+    return code
