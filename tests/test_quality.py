@@ -36,13 +36,14 @@ def picture(face_at: int = 64, hand_at: int = 10) -> NDArray[np.uint8]:
     return luma
 
 
-def watched(pictures: list[NDArray[np.uint8]], new: set[int], natural: Natural) -> JoinCheck:
-    """The check of a join before picture 3; `new`: which pictures the source does not have."""
+def watched(pictures: list[NDArray[np.uint8]], new: set[int], natural: Natural, scale: int = 1) -> JoinCheck:
+    """The check of a join before picture 3, seen `scale` times as large; `new`: pictures the source does not have."""
     plan = SimpleNamespace(windows=[SimpleNamespace(joins=[SimpleNamespace(frame=3)])])
     watch = JoinWatch(cast(EditPlan, plan), natural)
     for k, luma in enumerate(pictures):
         assert watch.watches(k)
-        watch.see(k, luma, face(), own=k not in new and k - 1 not in new and k not in (0, 3), new=k in new)
+        large = luma.repeat(scale, 0).repeat(scale, 1)
+        watch.see(k, large, face() * scale, own=k not in new and k - 1 not in new and k not in (0, 3), new=k in new)
     (check,) = watch.checks()
     return check
 
@@ -60,6 +61,14 @@ def test_a_jump_of_the_face_is_named() -> None:
     assert check.step > 20
     assert check.reasons[0] == "the face jumps"
     assert check.score == pytest.approx(check.step / 4.0)
+
+
+def test_a_large_picture_is_judged_as_a_small_one() -> None:
+    """1152×864 pixels are more than steps are measured on."""
+    pictures = [picture()] * 3 + [picture(66)] * 3
+    small, large = watched(pictures, set(), NATURAL), watched(pictures, set(), NATURAL, 6)
+    assert large.step == pytest.approx(small.step, rel=0.15)
+    assert large.around == pytest.approx(small.around, rel=0.15)
 
 
 def test_a_hand_that_jumps_is_named_though_the_face_rests() -> None:

@@ -174,7 +174,7 @@ class JoinWatch:
         mask = _outside(None if points is None else points[:, :2], w, len(seen.thumb))
         if self._last and not own:
             before = self._last[-1]
-            step, around = face_step(before.luma, luma, box), around_step(before.thumb, seen.thumb, mask)
+            step, around = face_step(before.luma, seen.luma, box), around_step(before.thumb, seen.thumb, mask)
             for worst in near:
                 worst.step, worst.around = max(worst.step, step), max(worst.around, around)
         if len(self._last) == 2 and self._last[1].new and mere_mix(self._last[0].fine, self._last[1].fine, seen.fine):
