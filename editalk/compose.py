@@ -28,12 +28,14 @@ def paste(base: VideoFrame | None, rendered: Rendered, like: VideoInfo) -> Video
     """The picture of a timeline frame: new pixels where the mask is set, the source's own, bit for bit, elsewhere."""
     if rendered.mask is None or base is None:
         return to_frame(rendered.image, like)
+    import cv2
+
     made = copied(to_working(base), like.colour)
-    rows, columns = (np.flatnonzero(rendered.mask.any(axis)) for axis in (1, 0))
-    if not len(rows):
+    x, y, w, h = cv2.boundingRect(rendered.mask)
+    if not w:
         return made
-    top, left = (int(n[0]) // _EVEN * _EVEN for n in (rows, columns))
-    area = slice(top, int(rows[-1]) + _EVEN), slice(left, int(columns[-1]) + _EVEN)
+    top, left = (n // _EVEN * _EVEN for n in (y, x))
+    area = slice(top, y + h - 1 + _EVEN), slice(left, x + w - 1 + _EVEN)
     part, mask = to_frame(np.ascontiguousarray(rendered.image[area]), like), rendered.mask[area]
     bits = max(component.bits for component in made.format.components)
     for k in range(3):
@@ -94,6 +96,7 @@ def read_strip(path: Path) -> Iterator[tuple[int, VideoFrame]]:
         return
     try:
         with av.open(str(path)) as box:
+            box.streams.video[0].thread_type = "AUTO"
             for frame in box.decode(box.streams.video[0]):
                 if frame.pts is not None and frame.time_base is not None:
                     yield round(frame.pts * frame.time_base * _CLOCK), frame

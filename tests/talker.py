@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editalk.audio import Audio
+from editalk.backends.base import Area
 from editalk.backends.exemplar.lips import LipSync
 from editalk.backends.exemplar.shape import MOVING
 from editalk.face import FaceTrack
@@ -88,6 +89,6 @@ class Pictures:
     def __init__(self, track: FaceTrack) -> None:
         self.track, self.frames, self.asked = track, len(track.frames), list[int]()
 
-    def image(self, frame: int) -> NDArray[np.uint8]:
+    def image(self, frame: int, within: Area | None = None) -> NDArray[np.uint8]:
         self.asked.append(frame)
         return picture(self.track.points[frame])

@@ -14,8 +14,10 @@ from editalk.audio import Audio
 from editalk.backends import NAMES, choose
 from editalk.backends.base import Backend, Rendered, WindowInput
 from editalk.cache import Cache
+from editalk.compose import paste
 from editalk.diff import Tag, WordEdit
 from editalk.errors import DeviceError, UsageError
+from editalk.media import to_image
 from editalk.pipeline.render import footage_of
 from editalk.pipeline.source import Source, opened
 from editalk.plan import EditPlan, NewSound, PreferredCuts, Script, VoiceRef, build_plan
@@ -87,7 +89,10 @@ def test_a_window_is_rendered(backend: Backend, source: Source, analysis: Analys
             assert one.source is not None
             untouched = one.mask == 0
             assert untouched.any()
-            assert (one.image[untouched] == source.reader.image(one.source)[untouched]).all()
+            base = source.reader.frame(one.source)
+            shown = to_image(paste(base, one, source.info.video))[..., 0]
+            assert (shown[untouched] == to_image(base)[..., 0][untouched]).all()
+            assert (shown[~untouched] == one.image[..., 0][~untouched]).all()
     again = list(backend.render(asked))
     assert [m.frame for m in again] == numbers
     assert all((a.image == b.image).all() for a, b in zip(made, again, strict=True))

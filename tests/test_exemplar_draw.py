@@ -103,7 +103,7 @@ def test_covered_exemplars_are_not_lent(speaker: Speaker) -> None:
     """The frames best suited show a cup: others are taken."""
     plain = speaker.footage.image
     hidden = set(range(40, 46))
-    speaker.footage.image = lambda frame: covered(plain(frame)) if frame in hidden else plain(frame)  # type: ignore
+    speaker.footage.image = lambda frame, within=None: covered(plain(frame)) if frame in hidden else plain(frame)  # type: ignore
     renderer, cups = speaker.renderer(speaker.path(30)), 0
     for i in range(30):
         drawn = renderer.draw(i, picture(speaker.track.points[i]))

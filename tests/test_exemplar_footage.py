@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from editalk.backends.base import Image
+from editalk.backends.base import Area, Image
 from editalk.backends.exemplar.footage import (
     Shot,
     base_footage,
@@ -172,7 +172,7 @@ class Ramp:
     frames: int = 40
     rate: FrameRate = RATE
 
-    def image(self, frame: int) -> Image:
+    def image(self, frame: int, within: Area | None = None) -> Image:
         image = np.full((96, 128, 3), 60, np.uint8)
         image[30:62, 20 + frame : 60 + frame, 0] = 200
         image[38:54, 30 + frame : 50 + frame, 0] = 90

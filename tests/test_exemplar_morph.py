@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from editalk.backends.base import Image
+from editalk.backends.base import Area, Image
 from editalk.backends.exemplar.flow import reduced, reduction, winks
 from editalk.backends.exemplar.joins import JoinMorph, morph_frames, plan_join
 from editalk.backends.exemplar.morph import Morpher, morph, smoothstep
@@ -172,7 +172,7 @@ class Sway:
     rate: FrameRate = RATE
     cut: int = 999
 
-    def image(self, frame: int) -> Image:
+    def image(self, frame: int, within: Area | None = None) -> Image:
         assert 0 <= frame < self.frames
         image = scene(40 + frame // 2)
         return image if frame < self.cut else np.asarray(255 - image, np.uint8)

@@ -13,7 +13,17 @@ from editalk.audio import Audio
 from editalk.backends.exemplar import prior
 from editalk.backends.exemplar.mouth import Mouth
 from editalk.backends.exemplar.phones import CLASS, VISEMES
-from editalk.backends.exemplar.predict import Predictor
+from editalk.backends.exemplar.predict import (
+    EDGE,
+    FOLDS,
+    MATURE,
+    RIDGE,
+    USUAL_SHARES,
+    Predictor,
+    _Kernel,
+    _known,
+    _shares,
+)
 from editalk.backends.exemplar.shape import APERTURE, MEASURES, WIDTH, MouthSpace, aperture, gap, measures
 
 
@@ -72,6 +82,40 @@ def test_the_lead_is_found(late: float) -> None:
     assert found.fit > 0.6
 
 
+@settings(deadline=None, max_examples=10)
+@given(seed=st.integers(0, 1000), frames=st.integers(30, 90))
+def test_withheld_is_what_learning_without_it_predicts(seed: int, frames: int) -> None:
+    rng = np.random.default_rng(seed)
+    features, targets, times = rng.normal(size=(frames, 5)), rng.normal(size=(frames, 2)), np.arange(frames) / 25
+    kernel, got = _Kernel.fit(features, targets, times)
+    bounds = np.linspace(times[0], times[-1] + 1e-6, FOLDS + 1)
+    fold = (times >= bounds[3]) & (times < bounds[4])
+    rest = (times < bounds[3] - EDGE) | (times >= bounds[4] + EDGE)
+    rows = (features - kernel.mean) / kernel.scale
+    alike = np.exp(-kernel.gamma * np.square(rows[:, None] - rows).sum(2))
+    weights = np.linalg.solve(alike[np.ix_(rest, rest)] + RIDGE * np.eye(rest.sum()), targets[rest])
+    assert np.allclose(got[fold], alike[np.ix_(fold, rest)] @ weights, atol=1e-8)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 1000), doubt=st.floats(1.0, 100.0))
+def test_shares_follow_what_tells_and_else_what_is_expected(seed: int, doubt: float) -> None:
+    rng = np.random.default_rng(seed)
+    parts = rng.normal(size=(300, MEASURES, 3))
+    own, against = parts[..., 1] / MATURE, -parts.sum(2)
+    assert np.allclose(_shares(parts, own, USUAL_SHARES, 1e-6)[:, [0, 2]], 0, atol=0.02)
+    assert np.allclose(_shares(parts, own, USUAL_SHARES, 1e-6)[:, 1], 1, atol=0.02)
+    assert np.allclose(_shares(parts, own, USUAL_SHARES, 1e9), USUAL_SHARES * (1, MATURE, 1), atol=0.02)
+    assert (_shares(parts, against, USUAL_SHARES, doubt) >= 0).all()
+
+
+def test_a_prior_that_does_not_fit_counts_for_less_the_more_speech_says_so() -> None:
+    rng = np.random.default_rng(1)
+    wanted, noise = rng.normal(size=(2, 500, MEASURES))
+    assert _known(wanted + 0.3 * noise, wanted, 10.0) > 0.95
+    assert _known(noise, wanted, 10.0) < 0.2 < 0.6 < _known(noise, wanted, 0.5)
+
+
 @settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 1000), size=st.floats(-4, 4), lips=st.floats(0, 1))
 def test_a_mouth_stays_within_what_it_does(seed: int, size: float, lips: float) -> None:
@@ -86,6 +130,8 @@ def test_a_mouth_stays_within_what_it_does(seed: int, size: float, lips: float) 
     shut = gap(mouth.closed(made, np.full(5, lips), np.zeros(5)))
     assert (shut <= opened + 1e-9).all()
     assert np.allclose(shut, opened + lips * np.minimum(0, mouth.shut - opened), atol=1e-6)
+    pressed = aperture(mouth.closed(made, np.ones(5), np.zeros(5)))
+    assert (pressed <= max(mouth.shut, aperture(shapes).min()) + 0.01).all()
     own = mouth.standard(measures(shapes))
     assert np.abs(own[:, APERTURE].mean()) < 1e-6
     assert np.corrcoef(aperture(mouth.shapes(own)), aperture(shapes))[0, 1] > 0.99

@@ -130,6 +130,19 @@ def test_image_and_back_is_exact(clip: Clip, name: str) -> None:
                 assert np.array_equal(a, b)
 
 
+@pytest.mark.parametrize("name", ["25", "odd_420", "odd_444", "full_range", "ten_bit"])
+@pytest.mark.parametrize("area", [(slice(3, 20), slice(7, 40)), (slice(-5, 31), slice(2, 999)),
+                                  (slice(9, 9), slice(0, 4))])  # fmt: skip
+def test_a_part_of_an_image_is_that_of_the_whole(clip: Clip, name: str, area: tuple[slice, slice]) -> None:
+    with FrameReader(probe(clip(name))) as reader:
+        whole, part = reader.image(3), reader.image(3, area)
+    rows, columns = (slice(max(0, a.start), a.stop) for a in area)
+    assert part.shape == whole.shape
+    assert np.array_equal(part[rows, columns], whole[rows, columns])
+    part[rows, columns] = 0
+    assert not part.any()
+
+
 def test_ten_bits_go_down_and_up(clip: Clip) -> None:
     info = probe(clip("ten_bit"))
     with FrameReader(info) as reader:

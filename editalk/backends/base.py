@@ -19,13 +19,19 @@ Image = NDArray[np.uint8]
 """[height, width, 3] uint8: Y, U, V at full resolution, the source's own matrix and range, coded orientation."""
 
 
+Area = tuple[slice, slice]
+"""Rows and columns, both ends given; they may reach beyond the picture."""
+
+
 class Footage(Protocol):
-    """Random access to source frames by index on the constant grid; a few are remembered."""
+    """Random access to source frames by index on the constant grid; a few are remembered. Outside the rows and columns
+    `within` an image may be anything: what is not asked for need not be made.
+    """
 
     frames: int
     rate: FrameRate
 
-    def image(self, frame: int) -> Image: ...
+    def image(self, frame: int, within: Area | None = None) -> Image: ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,8 @@ class WindowInput:
 class Rendered:
     """A new picture for one timeline frame.
 
-    `mask`: [height, width] uint8, 255 where `image` counts and 0 where the source's own pixel stands; None: all of it.
+    `mask`: [height, width] uint8, 255 where `image` counts and 0 where the source's own pixel stands, whatever `image`
+    is there; None: all of it.
     `source`: the source frame that stands where the mask is 0 (None: the mask is None).
     """
 
@@ -78,7 +85,7 @@ class Backend(Protocol):
     capabilities: Capabilities
 
     def render(self, given: WindowInput) -> Iterator[Rendered]:
-        """New pictures in the order of the timeline. A frame of the window that is left out keeps its source picture:
-        only frames whose piece has footage and is not resampled may be left out.
+        """New pictures in the order of the timeline, not changed once they are given. A frame of the window that is
+        left out keeps its source picture: only frames whose piece has footage and is not resampled may be left out.
         """
         ...

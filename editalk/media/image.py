@@ -14,6 +14,9 @@ from editalk.media.info import Colour, VideoInfo
 Image = NDArray[np.uint8]
 """[height, width, 3] uint8: Y, U, V, see `editalk.backends.base.Image`."""
 
+Area = tuple[slice, slice]
+"""Rows and columns, both ends given; they may reach beyond the picture."""
+
 _PLANAR = {
     "yuv420p": (2, 2, 8),
     "yuv422p": (2, 1, 8),
@@ -65,15 +68,33 @@ def copied(frame: VideoFrame, colour: Colour) -> VideoFrame:
     return copy
 
 
-def to_image(frame: VideoFrame) -> Image:
-    """[h, w, 3] Y, U, V; chroma repeated to full resolution, 10 bits rounded to 8."""
+def to_image(frame: VideoFrame, within: Area | None = None) -> Image:
+    """[h, w, 3] Y, U, V; chroma repeated to full resolution, 10 bits rounded to 8; 0 outside the rows and columns
+    `within`.
+    """
+    plain = to_working(frame)
+    if within is None:
+        return _converted(plain, (slice(0, plain.height), slice(0, plain.width)))
+    shape = plain.height, plain.width
+    rows, columns = (slice(min(max(0, a.start), n), min(max(0, a.stop), n)) for a, n in zip(within, shape, strict=True))
+    image = np.zeros((*shape, 3), np.uint8)  # memory that is not touched costs nothing
+    if rows.start < rows.stop and columns.start < columns.stop:
+        image[rows, columns] = _converted(plain, (rows, columns))
+    return image
+
+
+def _converted(plain: VideoFrame, area: Area) -> Image:
+    """The rows and columns `area`, inside the picture, of a frame in a working format."""
     import cv2
 
-    plain = to_working(frame)
     wide, high, bits = _PLANAR[plain.format.name]
-    luma, *chroma = (_reduced(plane_array(plain, k, bits), bits) for k in range(3))
-    if (wide, high) != (1, 1):
-        chroma = [_repeated(part, wide, high, luma.shape) for part in chroma]
+    planes = [plane_array(plain, k, bits) for k in range(3)]
+    luma = _reduced(planes[0][area], bits)
+    if (wide, high) == (1, 1):
+        return np.asarray(cv2.merge([luma, *(_reduced(p[area], bits) for p in planes[1:])]), np.uint8)
+    rows, columns = (slice(a.start // n, -(-a.stop // n)) for a, n in zip(area, (high, wide), strict=True))
+    near = area[0].start % high, area[1].start % wide
+    chroma = [_repeated(_reduced(p[rows, columns], bits), wide, high, near, luma.shape) for p in planes[1:]]
     return np.asarray(cv2.merge([luma, *chroma]), np.uint8)
 
 
@@ -123,12 +144,15 @@ def _reduced(plane: NDArray[Any], bits: int) -> NDArray[np.uint8]:
     return rounded
 
 
-def _repeated(part: NDArray[np.uint8], wide: int, high: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Each value repeated for its neighbours, cut to `shape`."""
+def _repeated(
+    part: NDArray[np.uint8], wide: int, high: int, near: tuple[int, int], shape: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """Each value repeated for its neighbours, cut to `shape` from row and column `near` on."""
     import cv2
 
     size = (part.shape[1] * wide, part.shape[0] * high)
-    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_NEAREST), np.uint8)[: shape[0], : shape[1]]
+    full = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    return full[near[0] : near[0] + shape[0], near[1] : near[1] + shape[1]]
 
 
 def _thinned(part: NDArray[Any], wide: int, high: int) -> NDArray[Any]:

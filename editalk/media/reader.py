@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from editalk.errors import MediaError
 from editalk.media.container import describe, opened
-from editalk.media.image import Image, to_image
+from editalk.media.image import Area, Image, to_image
 from editalk.media.info import MediaInfo
 from editalk.timebase import FrameRate
 
@@ -59,9 +59,9 @@ class FrameReader:
         self._stack.close()
         self._container = None
 
-    def image(self, frame: int) -> Image:
-        """[h, w, 3] Y, U, V of a grid frame, 8 bits, coded orientation; the caller's own copy."""
-        return to_image(self.frame(frame))
+    def image(self, frame: int, within: Area | None = None) -> Image:
+        """[h, w, 3] Y, U, V of a grid frame, 8 bits, coded orientation; the caller's own copy. See `to_image`."""
+        return to_image(self.frame(frame), within)
 
     def frame(self, frame: int) -> VideoFrame:
         """The decoded source frame that a grid frame shows, untouched; it may be shared with other calls."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from editalk.cache import Cache
 from editalk.compose import Shown, timeline
 from editalk.media.image import plane_array
 from editalk.mux import Writer
+from editalk.pipeline.behind import behind
 from editalk.pipeline.render import RenderedWindow, render
 from editalk.pipeline.source import Source
 from editalk.plan import EditPlan
@@ -78,20 +80,20 @@ def _write(
     sound = speech.chunks(CHUNK)
     written = identical = 0
     see = _seeing(watch, analysis)
-    with reporter.stage("Writing", plan.frames) as advance:
+    with reporter.stage("Writing", plan.frames) as advance, behind() as later:
         for shown in timeline(plan, source.reader, strips):
             if shown.frame % rate.frames_to_cover(1) == 0:
                 while written <= rate.sample(shown.frame, at) and (chunk := next(sound, None)) is not None:
                     clicks.hear(chunk)
-                    writer.sound(chunk)
+                    later(partial(writer.sound, chunk))
                     written += len(chunk.samples)
-            writer.video(shown.picture)
+            later(partial(writer.video, shown.picture))
             identical += shown.source is not None
             see(shown)
             advance(1)
         for chunk in sound:
             clicks.hear(chunk)
-            writer.sound(chunk)
+            later(partial(writer.sound, chunk))
     return watch.checks(), clicks.checks(), identical
 
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+
+from av.video.frame import VideoFrame
 
 from editalk.analysis import Analysis
 from editalk.asr.phones import phones_within
-from editalk.backends.base import Backend, WindowInput
+from editalk.backends.base import Backend, Rendered, WindowInput
 from editalk.cache import Cache, key
 from editalk.compose import StripWriter, paste
 from editalk.media import working_format
+from editalk.pipeline.behind import behind
 from editalk.pipeline.source import Source
 from editalk.plan import EditPlan, RenderWindow
 from editalk.reporting import Advance, Reporter
 from editalk.soundtrack import Soundtrack
 from editalk.timebase import FrameRange, FrameRate, samples
 
-VERSION = 10  # counts up when backends render otherwise
+VERSION = 11  # counts up when backends render otherwise
 LEARN = 25  # seconds of footage on either side of the edit that a mouth is learnt from
 SPEECH_RATE = 16000  # samples per second of what backends hear
 LISTEN = 0.5  # seconds of sound before and behind the context that a backend may hear
@@ -55,11 +59,16 @@ def _render(
 ) -> None:  # fmt: skip
     video = source.info.video
     writer, done = StripWriter(path, video, working_format(video.pix_fmt)), 0
-    for made in backend.render(window_input(window, plan, source, track, analysis)):
-        base = source.reader.frame(made.source) if made.source is not None else None
+
+    def write(made: Rendered, base: VideoFrame | None) -> None:
         writer.write(made.frame - window.span.start, paste(base, made, video))
-        advance(made.frame + 1 - window.span.start - done)
-        done = made.frame + 1 - window.span.start
+
+    with behind() as later:
+        for made in backend.render(window_input(window, plan, source, track, analysis)):
+            base = source.reader.frame(made.source) if made.source is not None else None
+            later(partial(write, made, base))
+            advance(made.frame + 1 - window.span.start - done)
+            done = made.frame + 1 - window.span.start
     writer.close()
     advance(len(window.span) - done)
 

@@ -16,6 +16,7 @@ from editalk.analysis import Analysis
 from editalk.asr import Phone, align
 from editalk.asr.sound import RATE
 from editalk.audio import Audio
+from editalk.backends.base import Area
 from editalk.cache import Cache, scratch
 from editalk.errors import EditalkError
 from editalk.face import FaceTrack, square
@@ -114,7 +115,7 @@ class Spliced:
         self._held: OrderedDict[int, tuple[tuple[slice, slice], Picture, tuple[int, ...]]] = OrderedDict()
         self._bytes = 0
 
-    def image(self, frame: int) -> Picture:
+    def image(self, frame: int, within: Area | None = None) -> Picture:
         """The picture around the face; the rest is black: nothing but faces is borrowed."""
         if frame not in self._held:
             self._hold(frame)

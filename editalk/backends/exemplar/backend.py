@@ -9,21 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editalk.audio import Audio
-from editalk.backends.base import Capabilities, Footage, Image, Rendered, WindowInput
+from editalk.backends.base import Area, Capabilities, Footage, Image, Rendered, WindowInput
 from editalk.backends.exemplar.draw import LipRenderer
 from editalk.backends.exemplar.footage import Shot, base_footage, picture, points, resample
 from editalk.backends.exemplar.joins import LONGEST, JoinMorph, plan_join
 from editalk.backends.exemplar.lips import LipSync
 from editalk.backends.exemplar.map import cells_without_mouth, footage_map
 from editalk.backends.exemplar.morph import Morpher
+from editalk.backends.exemplar.paste import united
 from editalk.backends.exemplar.path import plan_path, ramps
 from editalk.backends.exemplar.steady import steadied, step_limit
 from editalk.cuts import face_pose, lid_openings
 from editalk.face import FaceTrack
+from editalk.face.geometry import square
 from editalk.plan.types import Piece, RenderWindow
 from editalk.timebase import samples
 
 HELD_BYTES = 320 * 2**20
+BEYOND = 4  # pixels around what is looked at: a chroma sample may reach beyond
 BESIDE = 0.12  # seconds of sound around new lips that their shapes depend on
 
 
@@ -34,6 +37,9 @@ class Exemplar:
     grid_step = 8
     capabilities = Capabilities(temporal=True, lips=True, regions=frozenset({"mouth"}))
 
+    def __init__(self) -> None:
+        self._learnt: tuple[WindowInput, LipSync | None] | None = None  # windows of one short clip learn the same
+
     def render(self, given: WindowInput) -> Iterator[Rendered]:
         """New pictures for the frames of the window that do not show a source frame as it is."""
         span, footage = given.window.span, Held(given.footage)
@@ -42,7 +48,7 @@ class Exemplar:
         plain = [p for p in given.window.pieces if p.source is not None and not p.resampled]
         kept = {frame for p in plain for frame in range(p.start, p.end)}
         faces = _faces(given.track, shots)
-        lips = _lips(given, faces)
+        lips = _lips(given, faces, self._learn(given)) if given.window.lips else None
         limit = step_limit(given.natural_steps)
         before: tuple[Image, Image] | None = None  # the picture before, without and with its new mouth
         for i, shot in enumerate(shots):
@@ -52,10 +58,10 @@ class Exemplar:
             elif lips is None or not lips.path.drawn[i]:
                 before = None
                 continue
-            base = footage.image(own) if own is not None else picture(morpher, shot)
+            base = footage.image(own, _looked_at(lips, faces, i)) if own is not None else picture(morpher, shot)
             drawn = lips.draw(i, base) if lips is not None else None
             if drawn is None:
-                yield Rendered(span.start + i, base)
+                yield Rendered(span.start + i, base, None if own is None else np.zeros(base.shape[:2], np.uint8), own)
                 before = base, base
                 continue
             image, mask = drawn
@@ -66,6 +72,24 @@ class Exemplar:
             yield Rendered(span.start + i, image, None if own is None else mask, own)
             before = base, image
 
+    def _learn(self, given: WindowInput) -> LipSync | None:
+        """The mouth of the footage; None where there is no face to learn from."""
+        if self._learnt is None or not _same_footage(self._learnt[0], given):
+            self._learnt = given, LipSync.fit(
+                given.track, given.source_sound, given.source_sound_start, given.footage.rate, given.source_phones
+            )
+        return self._learnt[1]
+
+
+def _same_footage(a: WindowInput, b: WindowInput) -> bool:
+    """Whether two windows learn from the same."""
+    return (
+        a.source_sound_start == b.source_sound_start and a.source_phones == b.source_phones
+        and np.array_equal(a.source_sound.samples, b.source_sound.samples)
+        and np.array_equal(a.track.frames, b.track.frames)
+        and np.array_equal(a.track.points, b.track.points, equal_nan=True)
+    )  # fmt: skip
+
 
 class Held:
     """Footage whose pictures for the next few frames are decoded in order, once: they may lie far apart in the file."""
@@ -74,9 +98,9 @@ class Held:
         self.footage, self.frames, self.rate = footage, footage.frames, footage.rate
         self._held: OrderedDict[int, Image] = OrderedDict()
 
-    def image(self, frame: int) -> Image:
+    def image(self, frame: int, within: Area | None = None) -> Image:
         held = self._held.get(frame)
-        return self.footage.image(frame) if held is None else held
+        return self.footage.image(frame, within) if held is None else held
 
     def hold(self, frames: Iterable[int]) -> None:
         """Decode these frames now and let go of others where the memory is needed."""
@@ -155,17 +179,11 @@ def _needs(shot: Shot) -> list[int]:
 # -------------------------------------------------------------------------------------------------------------- lips
 
 
-def _lips(given: WindowInput, faces: NDArray[np.float32]) -> LipRenderer | None:
-    """Who draws the mouths of the window; None where none is drawn or there is no face to learn from."""
-    window = given.window
-    if not window.lips:
-        return None
-    sync = LipSync.fit(
-        given.track, given.source_sound, given.source_sound_start, given.footage.rate, given.source_phones
-    )
+def _lips(given: WindowInput, faces: NDArray[np.float32], sync: LipSync | None) -> LipRenderer | None:
+    """Who draws the mouths of the window; None where nothing could be learnt."""
     if sync is None:
         return None
-    path = plan_path(sync.space, sync.pool, _shapes(given, sync), faces, _weights(window, len(faces)))
+    path = plan_path(sync.space, sync.pool, _shapes(given, sync), faces, _weights(given.window, len(faces)))
     return LipRenderer(sync.pool, sync.rate, path, given.footage)
 
 
@@ -186,6 +204,18 @@ def _shapes(given: WindowInput, sync: LipSync) -> NDArray[np.float64]:
         rows = slice(first - span.start, last - span.start)
         shapes[rows] = sync.predictor(heard, given.sound_start + low / given.sound.rate, times[rows], given.phones)
     return shapes
+
+
+def _looked_at(lips: LipRenderer | None, faces: NDArray[np.float32], i: int) -> Area | None:
+    """What new lips need of the base picture of frame i: for themselves, and for those of the next frame, which must
+    not move too fast.
+    """
+    drawn = {k: lips.box(k) for k in range(i, min(i + 2, len(faces)))} if lips is not None else {}
+    boxes = [b for k, own in drawn.items() if own is not None for b in (own, square(faces[k]))]
+    if not boxes:
+        return None
+    box = united(boxes)
+    return slice(box.top - BEYOND, box.bottom + BEYOND), slice(box.left - BEYOND, box.right + BEYOND)
 
 
 def _faces(track: FaceTrack, shots: list[Shot]) -> NDArray[np.float32]:

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from editalk.backends.base import Footage, Image
 from editalk.backends.exemplar.occlusion import BARE, LowerFace, uncovered
-from editalk.backends.exemplar.paste import Crop, lower_box, paste
+from editalk.backends.exemplar.paste import Crop, drawn_box, lower_box, paste
 from editalk.backends.exemplar.path import LipPath
 from editalk.backends.exemplar.retrieve import Pool
 from editalk.backends.exemplar.shape import MOVING
+from editalk.face.geometry import Box
 from editalk.timebase import FrameRate
 
 HELD_BYTES = 150 * 2**20  # exemplars in memory
@@ -56,6 +57,10 @@ class LipRenderer:
         uncovered(base, image, mask, points, sight)
         return image, mask
 
+    def box(self, i: int) -> Box | None:
+        """What `draw` looks at and changes of the base picture of output frame i."""
+        return drawn_box(self.path.points[i], self.path.wanted[i]) if self.path.drawn[i] else None
+
     def _load(self, first: int) -> None:
         """Decode the exemplars from frame `first` on, as many as fit."""
         longest = max(1, round(CHUNK * float(self.rate)))
@@ -80,7 +85,8 @@ class LipRenderer:
         self._replace(first)
 
     def _crop(self, row: int) -> Crop:
-        return Crop.of(self.footage.image(int(self.pool.frames[row])), self.pool.points[row])
+        points = self.pool.points[row]
+        return Crop.of(self.footage.image(int(self.pool.frames[row]), lower_box(points).slices), points)
 
     def _beside(self, rows: set[int]) -> set[int]:
         """More rows of the pool, near those that are decoded anyway, to know the face by."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,19 @@ def lower_box(points: Faces) -> Box:
     return Box(found.left - edge, found.top - edge // 2, found.right + edge, found.bottom + edge + round(0.1 * eyes))
 
 
+def united(boxes: Sequence[Box]) -> Box:
+    """The box around all of them."""
+    return Box(min(b.left for b in boxes), min(b.top for b in boxes), max(b.right for b in boxes),
+               max(b.bottom for b in boxes))  # fmt: skip
+
+
+def drawn_box(points: Singles, wanted: Floats) -> Box:
+    """The box in which `paste` changes a picture."""
+    around = np.array(points, np.float64)
+    around[list(MOVING), :2] = wanted
+    return united([lower_box(points), lower_box(around)])
+
+
 def paste(base: Image, points: Singles, wanted: Floats, crop: Crop, opacity: float = 1.0) -> tuple[Image, Bytes]:
     """Draw the mouth of `crop` onto `base`.
 
@@ -74,9 +88,7 @@ def paste(base: Image, points: Singles, wanted: Floats, crop: Crop, opacity: flo
     around = np.array(points, np.float64)
     around[list(MOVING), :2] = wanted
     both = np.concatenate([np.asarray(points, np.float64), around])
-    low, other = lower_box(points), lower_box(around)
-    area = Box(min(low.left, other.left), min(low.top, other.top), max(low.right, other.right),
-               max(low.bottom, other.bottom)).within(base.shape)  # fmt: skip
+    area = drawn_box(points, wanted).within(base.shape)
     if area.area < 16 or not np.isfinite(both).all():
         return base.copy(), mask
     eyes = float(eye_distance(np.asarray(points)[None])[0])

@@ -19,20 +19,24 @@ from editalk.backends.exemplar.shape import APERTURE, MEASURES, MouthSpace, aper
 Floats = NDArray[np.float64]
 
 ROWS = 2000  # frames to learn from at most
-RIDGE = 1.0
-GAMMA = 1.5  # over the median squared distance
-FOLDS = 6
-EDGE = 0.3  # seconds left out beside what is withheld
+RIDGE = 0.5
+GAMMA = 1.2  # over the median squared distance
+FOLDS = 24
+EDGE = 0.2  # seconds left out beside what is withheld
 LEADS = np.arange(-0.12, 0.181, 0.02)  # how long after the picture the sound may come
-USUAL_LEAD, LEAD_SPREAD, LEAD_COST = 0.03, 0.06, 0.06
+USUAL_LEAD, LEAD_SPREAD, LEAD_COST = 0.02, 0.06, 0.06
 FEW_FRAMES = 50.0  # of speech: with fewer the lead is drawn to the usual one
 TELLING = np.array([3.0, 1.0, 1.0, 0.5, 2.0, 0.5, 2.0, 0.5])  # how much of each measure sound tells
 USUAL_SHARES = np.array([0.8, 0.0, 0.1])  # of the prior, of what was learnt from this footage, of the loudness
-CERTAIN = 0.7  # seconds of speech that count as much as the usual shares
+FOREIGN_SHARES = np.array([0.0, 1.4, 0.0])  # where the prior does not fit: a language that it was not made from
+NO_FIT, GOOD_FIT = 0.2, 0.7  # correlations of the prior with the lips
+SECONDS_OF_FIT = 1.0  # of speech that tell half of how well the prior fits
+CERTAIN, CERTAIN_FOREIGN = 0.7, 2.8  # seconds of speech that count as much as the shares expected
+MATURE = 1.15  # what was learnt from all of the footage, against what was learnt with parts withheld
 QUIET = 26.0  # dB below the speech's level that count as silence
 KNOWN, STRANGE = 0.25, 0.5  # distances of voices
 MOST_GAIN = 2.2
-OTHER = 0.5  # of the gain, for what is not the opening
+OTHER = 0.25  # of the gain, for what is not the opening
 FEW = 25  # frames of speech that tell half of its amplitude
 LEAST_FACTOR, MOST_FACTOR = 0.8, 1.5  # by which a prediction is brought to the usual amplitude
 AMPLITUDE = 0.9  # of the true aperture's SD
@@ -49,14 +53,17 @@ class _Kernel:
     weights: Floats
 
     @classmethod
-    def fit(cls, features: Floats, targets: Floats) -> _Kernel:
+    def fit(cls, features: Floats, targets: Floats, times: Floats) -> tuple[_Kernel, Floats]:
+        """The regression, and targets [n, d] as predicted with the surroundings of each withheld."""
         mean, scale = features.mean(0), features.std(0) + 1e-6
         rows = (features - mean) / scale
         far = _squares(rows, rows)
         gamma = GAMMA / max(float(np.median(far)), 1e-9)
         kernel = np.exp(-gamma * far)
         kernel[np.diag_indices_from(kernel)] += RIDGE
-        return cls(mean, scale, rows, gamma, np.linalg.solve(kernel, targets))
+        inverse = np.linalg.inv(kernel)
+        weights = inverse @ targets
+        return cls(mean, scale, rows, gamma, weights), _withheld(inverse, weights, targets, times)
 
     def __call__(self, features: Floats) -> Floats:
         return np.asarray(np.exp(-self.gamma * _squares((features - self.mean) / self.scale, self.rows)) @ self.weights)
@@ -119,16 +126,20 @@ class Predictor:
         mouth = Mouth.of(shapes, awake)
         wanted = mouth.standard(measures(shapes))
         lead = _lead(ear, times, wanted, awake)
-        views = ear.hearing.features(times)
+        learnt = [_Kernel.fit(view, wanted, times) for view in ear.hearing.features(times)]
+        own = np.mean([withheld for _, withheld in learnt], axis=0)
         bond = np.array([_correlation(column, wanted[:, APERTURE]) for column in wanted.T])
         swell = ear.hearing.opening(times, lead)[:, None] * bond
-        parts = np.stack([ear.usual(times, lead), _withheld(views, wanted, times), swell], 2)
-        seconds = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
-        shares = _shares(parts[awake], wanted[awake], CERTAIN / max(seconds, 1e-3))
+        parts = np.stack([ear.usual(times, lead), own, swell], 2)
+        rate = 1 / max(float(np.median(np.diff(times))) if len(times) > 1 else 1.0, 1e-3)
+        known = _known(parts[awake, :, 0], wanted[awake], float(awake.sum()) / rate)
+        expected = known * USUAL_SHARES + (1 - known) * FOREIGN_SHARES
+        doubt = rate * (known * CERTAIN + (1 - known) * CERTAIN_FOREIGN)
+        shares = _shares(parts[awake], wanted[awake], expected, doubt)
         guess = (parts * shares).sum(2)
         quiet = (ear.hearing.loudness(times) < -QUIET) & (ear.hearing.loudness(times, lead) < -QUIET)
         return cls(
-            space, mouth, tuple(_Kernel.fit(view, wanted) for view in views), shares, bond, _gain(guess[awake]), lead,
+            space, mouth, tuple(kernel for kernel, _ in learnt), shares, bond, _gain(guess[awake]), lead,
             _rest(shapes, quiet), ear.hearing.voice, _correlation(guess[awake, APERTURE], wanted[awake, APERTURE]),
         )  # fmt: skip
 
@@ -179,28 +190,40 @@ def _lead(ear: _Heard, times: Floats, wanted: Floats, awake: NDArray[np.bool_]) 
     return float(LEADS[np.argmax(scores - doubt * np.square((LEADS - USUAL_LEAD) / LEAD_SPREAD))])
 
 
-def _withheld(views: tuple[Floats, Floats], targets: Floats, times: Floats) -> Floats:
-    """Every fold predicted from the others, its surroundings left out: [n, d]."""
+def _withheld(inverse: Floats, weights: Floats, targets: Floats, times: Floats) -> Floats:
+    """Every fold of the targets [n, d] predicted from the others, its surroundings left out; 0 where hardly any are.
+
+    Without learning anew: Rasmussen & Williams, Gaussian Processes for Machine Learning, 2006, eq. 5.12, for blocks.
+    """
     out = np.zeros_like(targets)
     bounds = np.linspace(times[0], times[-1] + 1e-6, FOLDS + 1)
     for a, b in zip(bounds[:-1], bounds[1:], strict=True):
-        test, train = (times >= a) & (times < b), (times < a - EDGE) | (times > b + EDGE)
-        if train.sum() >= 10 and test.any():
-            mean = targets[train].mean(0)
-            parts = [_Kernel.fit(v[train], targets[train] - mean)(v[test]) for v in views]
-            out[test] = mean + np.mean(parts, axis=0)
+        away = np.flatnonzero((times >= a - EDGE) & (times < b + EDGE))
+        if len(away) and len(times) - len(away) >= 10:
+            guess = targets[away] - np.linalg.solve(inverse[np.ix_(away, away)], weights[away])
+            fold = (times[away] >= a) & (times[away] < b)
+            out[away[fold]] = guess[fold]
     return out
 
 
-def _shares(parts: Floats, wanted: Floats, doubt: float) -> Floats:
-    """[MEASURES, parts]: least squares over the withheld parts [n, MEASURES, parts], drawn to the usual shares as if
-    `doubt` frames had spoken for them; never against a part.
+def _known(usual: Floats, wanted: Floats, seconds: float) -> float:
+    """0…1: how well the prior [n, MEASURES] fits these lips; where little speech tells, that it does."""
+    fits = [_correlation(a, b) for a, b in zip(usual.T, wanted.T, strict=True)]
+    fit = float(np.clip((TELLING @ fits / TELLING.sum() - NO_FIT) / (GOOD_FIT - NO_FIT), 0, 1))
+    return 1 - (1 - fit) * seconds / (seconds + SECONDS_OF_FIT)
+
+
+def _shares(parts: Floats, wanted: Floats, expected: Floats, doubt: float) -> Floats:
+    """[MEASURES, parts]: least squares over the withheld parts [n, MEASURES, parts], drawn to the expected shares
+    [parts] as if `doubt` frames had spoken for them; never against a part.
     """
+    from scipy.optimize import nnls
+
     rows = []
     for x, y in zip(parts.transpose(1, 0, 2), wanted.T, strict=True):
-        held = doubt * np.diag(np.square(x).mean(0) + 1e-6)
-        rows.append(np.linalg.solve(x.T @ x + held, x.T @ y + held @ USUAL_SHARES))
-    return np.asarray(np.maximum(0, rows))
+        held = np.sqrt(doubt * (np.square(x).mean(0) + 1e-6))
+        rows.append(nnls(np.vstack([x, np.diag(held)]), np.append(y, held * expected))[0])
+    return np.asarray(rows) * (1.0, MATURE, 1.0)
 
 
 def _gain(guess: Floats) -> Floats:

@@ -18,18 +18,18 @@ COMPONENTS = 8
 _LIP = np.array([i in LIPS for i in MOVING])
 WEIGHTS = np.where(_LIP, 1.0, 0.5)  # of a landmark in the distance of two shapes
 _AT = {landmark: row for row, landmark in enumerate(MOVING)}
-_UPPER = [_AT[a] for a, _ in INNER_PAIRS]
-_LOWER = [_AT[b] for _, b in INNER_PAIRS]
+UPPER = [_AT[a] for a, _ in INNER_PAIRS]  # the inner lips' landmarks that face each other
+LOWER = [_AT[b] for _, b in INNER_PAIRS]
 
 
 def aperture(shapes: Floats) -> Floats:
     """[n, k, 3] → [n]: opening of the inner lips in eye distances."""
-    return np.asarray(np.linalg.norm(shapes[:, _UPPER] - shapes[:, _LOWER], axis=2).mean(1))
+    return np.asarray(np.linalg.norm(shapes[:, UPPER] - shapes[:, LOWER], axis=2).mean(1))
 
 
 def gap(shapes: Floats) -> Floats:
     """[n, k, 3] → [n]: how far the lower inner lip lies below the upper one; less than 0 where the lips cross."""
-    return np.asarray((shapes[:, _LOWER, 1] - shapes[:, _UPPER, 1]).mean(1))
+    return np.asarray((shapes[:, LOWER, 1] - shapes[:, UPPER, 1]).mean(1))
 
 
 MEASURES = 8

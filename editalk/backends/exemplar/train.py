@@ -211,6 +211,8 @@ def main(words: Sequence[str] | None = None) -> int:
     ask.add_argument("--epochs", type=int, default=EPOCHS)
     ask.add_argument("--attribution", default="", help="kept in the file: whose footage, under which licence")
     given = ask.parse_args(words)
+    import torch
+
     lines = _Lines()
     try:
         found = [e for folder in given.folders for e in examples(clips(folder, lines))]
@@ -222,7 +224,7 @@ def main(words: Sequence[str] | None = None) -> int:
     save(made, given.output, {
         "data": given.attribution, "trained on": f"{seconds:.0f} s of {len(given.folders)} speaker(s)",
         "held out": f"{sum(is_held(e.name) for e in found)} of {len(found)} clips, by sha256(name) mod {HELD} = 0",
-        "seed": str(given.seed), "epochs": str(given.epochs),
+        "seed": str(given.seed), "epochs": str(given.epochs), "threads": str(torch.get_num_threads()),
     })  # fmt: skip
     lines.say(f"{given.output}: aperture r held out {made.by_ear:.3f} by ear, {made.with_phones:.3f} with phones")
     return 0
