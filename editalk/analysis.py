@@ -27,6 +27,7 @@ AHEAD = 4  # pictures that are decoded while the face is looked for in one
 BLOCK = 8  # seconds of footage that are looked at and kept together
 FACE = 256  # side of the face crop that steps are measured on, pixels (design, section 9)
 LONG = 960  # pixels: long side of the pictures that steps are measured on
+MIXED = 0.2  # of the way between two pictures: a third one between them that is nearer to their mix shows both
 VERSION = 2
 
 Item = TypeVar("Item")
@@ -277,6 +278,20 @@ def face_step(before: NDArray[np.uint8], luma: NDArray[np.uint8], box: Box | Non
             return 0.0
         crops.append(cv2.resize(part, (FACE, FACE), interpolation=cv2.INTER_AREA))
     return float(cv2.absdiff(crops[0], crops[1]).mean())
+
+
+def mere_mix(a: NDArray[np.float32], made: NDArray[np.float32], b: NDArray[np.float32], least: float = 0.0) -> bool:
+    """Whether `made` shows two pictures [d] at once: it is explained by mixing `a` and `b`, and is neither of them.
+
+    Not where those differ by no more than `least` in the mean, luma.
+    """
+    way = b - a
+    size = float(np.square(way).sum())
+    if float(np.abs(way).mean()) <= max(least, 1e-3):
+        return False
+    share = float(((made - a) * way).sum()) / size
+    rest = float(np.square(made - a - share * way).sum()) / size
+    return 0.15 < share < 0.85 and rest < MIXED**2
 
 
 def _together(a: CutEvidence, b: CutEvidence) -> CutEvidence:

@@ -141,6 +141,19 @@ def thumbnail(luma: NDArray[np.uint8], width: int = THUMB_WIDTH) -> NDArray[np.f
     return np.asarray(cv2.resize(luma.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32).ravel()
 
 
+def cells_outside(points: Reals | None, wide: int, cells: int) -> NDArray[np.bool_]:
+    """[cells] of a thumbnail of a picture `wide` pixels across that lie outside the box of points [k, ≥2], in pixels;
+    all of them where no point is known (NaN, None).
+    """
+    columns = min(THUMB_WIDTH, wide)
+    mask = np.ones((cells // columns, columns), bool)
+    known = np.zeros((0, 2)) if points is None else points[np.isfinite(points[:, 0]), :2]
+    if len(known):
+        (x0, y0), (x1, y1) = (np.asarray(end * columns / wide, int) for end in (known.min(0), known.max(0)))
+        mask[max(0, y0) : max(0, y1 + 1), max(0, x0) : max(0, x1 + 1)] = False
+    return np.asarray(mask.ravel(), np.bool_)
+
+
 def face_pose(points: Reals) -> NDArray[np.float32]:
     """[n, 2k] place of the upper face in inter-ocular distances, from mesh points [n, 478, 3] in pixels (NaN: none).
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from editalk.analysis import Analysis, Block
+from editalk.analysis import Analysis, Block, mere_mix
 from editalk.face import FaceTrack
 from editalk.plan import EditPlan
-from editalk.quality.joins import JoinCheck, JoinWatch, Natural, mere_mix, natural_motion
+from editalk.quality.joins import JoinCheck, JoinWatch, Natural, natural_motion
 from editalk.timebase import FrameRate
 
 RATE = FrameRate(Fraction(25))

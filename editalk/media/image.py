@@ -57,6 +57,14 @@ def to_working(frame: VideoFrame) -> VideoFrame:
     return frame.reformat(format=name)
 
 
+def luma(frame: VideoFrame) -> NDArray[np.uint8]:
+    """[h, w] luma with 8 bits, deeper ones cut off; the frame's own memory where it has 8."""
+    plain = to_working(frame)
+    bits = _PLANAR[plain.format.name][2]
+    plane = plane_array(plain, 0, bits)
+    return np.asarray(plane if bits == 8 else plane >> (bits - 8), np.uint8)
+
+
 def copied(frame: VideoFrame, colour: Colour) -> VideoFrame:
     """A frame of its own with the same values, in the working format, tagged with a colour."""
     name = working_format(frame.format.name)

@@ -17,7 +17,7 @@ from editalk.analysis import Analysis
 from editalk.backends.base import Backend
 from editalk.cache import Cache
 from editalk.compose import Shown, timeline
-from editalk.media.image import plane_array
+from editalk.media.image import luma
 from editalk.mux import Writer
 from editalk.pipeline.behind import behind
 from editalk.pipeline.render import RenderedWindow, render
@@ -113,17 +113,10 @@ def _seeing(watch: JoinWatch, analysis: Analysis) -> Callable[[Shown], None]:
             found = analysis.track(FrameRange(shown.source, shown.source + 1)).at(shown.source)
             points = points if found is None else found
             own = last is not None and last.source == shown.source - 1
-        watch.see(shown.frame, _luma(shown), points, own, shown.source is None)
+        watch.see(shown.frame, luma(shown.picture), points, own, shown.source is None)
         last = shown
 
     return see
-
-
-def _luma(shown: Shown) -> NDArray[np.uint8]:
-    """[h, w], the picture's own memory where it has 8 bits."""
-    bits = max(part.bits for part in shown.picture.format.components)
-    plane = plane_array(shown.picture, 0, bits)
-    return np.asarray(plane if bits == 8 else plane >> (bits - 8), np.uint8)
 
 
 def _natural_maxima(source: Source) -> list[float]:

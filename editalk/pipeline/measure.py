@@ -18,7 +18,7 @@ from editalk.asr.sound import RATE
 from editalk.cache import Cache
 from editalk.errors import SourceError, UsageError
 from editalk.face import FaceTrack, aperture
-from editalk.media.image import plane_array, to_working
+from editalk.media.image import luma
 from editalk.pipeline.figures import finite
 from editalk.pipeline.source import Source, opened
 from editalk.quality.blur import cpbd
@@ -170,18 +170,10 @@ def _lumas(sources: tuple[Source, ...], span: FrameRange) -> Iterator[tuple[int,
 
     pictures = zip(*(s.reader.iterate(span.start, span.end) for s in sources), strict=True)
     for (frame, one), (_, two) in pictures:
-        a, b = (luma_of(x) for x in (one, two))
+        a, b = (np.ascontiguousarray(luma(x)) for x in (one, two))
         if a.shape != b.shape:
             b = np.asarray(cv2.resize(b, a.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
         yield frame, a, b
-
-
-def luma_of(frame: Any) -> Luma:
-    """[h, w] of a decoded frame, 8 bits."""
-    plain = to_working(frame)
-    bits = max(part.bits for part in plain.format.components)
-    luma = plane_array(plain, 0, bits)
-    return np.ascontiguousarray(luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8))
 
 
 def _steps(before: tuple[Luma, Luma] | None, now: tuple[Luma, Luma], box: Box | None) -> tuple[float, float]:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from editalk.analysis import Analysis, face_box, face_step, step_luma
+from editalk.analysis import Analysis, face_box, face_step, mere_mix, step_luma
 from editalk.audio import Audio
-from editalk.cuts import THUMB_WIDTH, thumbnail
+from editalk.cuts import cells_outside, thumbnail
 from editalk.plan import EditPlan
 from editalk.timebase import FrameRange
 
@@ -21,7 +21,6 @@ PART = 0.02  # share of the picture that has to jump to be seen: a hand
 LEAST = 1.0  # luma: a face that steps less is not seen to, however still the source is
 LEAST_AROUND = 4.0  # luma, over PART of the picture: hair moves so much unseen; a hand that jumps, ten times
 FINE = 128  # width of the pictures on which a double picture is looked for
-MIXED = 0.2  # of the way between two pictures: a third one between them that is nearer to their mix shows both
 CLICK_LIMIT = 99.9
 CLICK_WINDOW = 0.1  # seconds over which the source's own largest sample steps are taken
 
@@ -94,7 +93,7 @@ def natural_motion(analysis: Analysis) -> Natural:
     steps = analysis.steps()
     around, ways = [np.zeros(0)], [np.zeros(0)]
     for block in analysis.blocks():
-        masks = [_outside(None if p is None else p[:, :2], analysis.width, block.thumbs.shape[1])
+        masks = [cells_outside(p, analysis.width, block.thumbs.shape[1])
                  for p in (block.track.at(int(f)) for f in block.track.frames)]  # fmt: skip
         for found, apart in ((around, 1), (ways, 2)):
             found.append(np.array([around_step(a, b, mask) for a, b, mask in
@@ -114,16 +113,6 @@ def around_step(before: NDArray[np.float32], thumb: NDArray[np.float32], mask: N
     change = np.abs(thumb - before)[mask]
     count = max(1, round(PART * len(thumb)))
     return float(np.sort(change)[-count:].mean()) if len(change) else 0.0
-
-
-def _outside(points: NDArray[np.floating[Any]] | None, wide: int, cells: int) -> NDArray[np.bool_]:
-    """[cells] of a thumbnail that lie outside the face; `wide`: pixels across the picture."""
-    columns = min(THUMB_WIDTH, wide)
-    mask = np.ones((cells // columns, columns), bool)
-    if points is not None and np.isfinite(points[0, 0]):
-        (x0, y0), (x1, y1) = (np.asarray(end * columns / wide, int) for end in (points.min(0), points.max(0)))
-        mask[max(0, y0) : max(0, y1 + 1), max(0, x0) : max(0, x1 + 1)] = False
-    return np.asarray(mask.ravel(), np.bool_)
 
 
 @dataclass
@@ -171,7 +160,7 @@ class JoinWatch:
         seen = _Seen(small, thumbnail(small), thumbnail(small, FINE), new)
         box = None if points is None else face_box(points * scale)
         near = [worst for worst in self._worst if frame in worst.span]
-        mask = _outside(None if points is None else points[:, :2], w, len(seen.thumb))
+        mask = cells_outside(points, w, len(seen.thumb))
         if self._last and not own:
             before = self._last[-1]
             step, around = face_step(before.luma, seen.luma, box), around_step(before.thumb, seen.thumb, mask)
@@ -191,14 +180,6 @@ class JoinWatch:
         frames = [j.frame for w in self.plan.windows for j in w.joins]
         return tuple(JoinCheck(f, w.step, w.around, w.double, self.natural)
                      for f, w in zip(frames, self._worst, strict=True))  # fmt: skip
-
-
-def mere_mix(a: NDArray[np.float32], made: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
-    """Whether `made` is explained by mixing `a` and `b`, and is neither of them."""
-    way = b - a
-    size = float(np.square(way).sum()) + 1e-6
-    share = float(((made - a) * way).sum()) / size
-    return 0.15 < share < 0.85 and float(np.square(made - a - share * way).sum()) < MIXED**2 * size
 
 
 class ClickWatch:

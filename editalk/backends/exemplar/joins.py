@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editalk.analysis import mere_mix
 from editalk.backends.exemplar.flow import Luma
 from editalk.backends.exemplar.morph import SPAN, Morpher, smoothstep
 
@@ -138,7 +139,7 @@ class _Trial:
         for offset, made in zip(range(-join.before, join.after), list(self._pictures(join))[1:-1], strict=True):
             sides = (self.left + 1 + offset, self.right + offset)
             a, b = (self._thumb(self._inside(frame)) for frame in sides)
-            count += mere_mix(_thumb(made), a, b, self.usual / 2)
+            count += mere_mix(a, _thumb(made), b, self.usual / 2)
         return count
 
     def _pictures(self, join: JoinMorph) -> Iterator[Luma]:
@@ -177,20 +178,6 @@ class _Trial:
         side = 1.25 * float((high - low).max())
         x, y = (low + high - side) / 2
         return int(x), int(y), int(x + side), int(y + side)
-
-
-def mere_mix(made: NDArray[np.float32], a: NDArray[np.float32], b: NDArray[np.float32], least: float = 0.0) -> bool:
-    """Whether a picture looks like both of two others at once: explained by mixing them, and neither of them.
-
-    Not where those differ by less than `least` in the mean, luma.
-    """
-    way = b - a
-    size = float(np.square(way).sum())
-    if float(np.abs(way).mean()) <= max(least, 1e-3):
-        return False
-    share = float(((made - a) * way).sum()) / size
-    rest = float(np.square(made - a - share * way).sum()) / size
-    return 0.15 < share < 0.85 and rest < 0.2**2
 
 
 def _thumb(luma: Luma) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editalk.backends.exemplar.joins import LONGEST
-from editalk.cuts import THUMB_WIDTH, lid_gaps, picture_gaps, shut_around, squared_gaps
+from editalk.cuts import cells_outside, lid_gaps, picture_gaps, shut_around, squared_gaps
 from editalk.face.geometry import JAW, LIPS
 
 Costs = NDArray[np.float64]
@@ -70,7 +70,6 @@ def footage_map(frames: NDArray[np.int64], pose: NDArray[np.floating[Any]], thum
     burden = MOVING * np.minimum(motion, 4) + UNSEEN * ~np.isfinite(pose).all(1)
     return FootageMap(frames, pose, thumb, goes_on, np.asarray(burden, np.float64), lids,
                       np.ones(thumb.shape[1], bool) if seen is None else seen)  # fmt: skip
-
 
 
 # ------------------------------------------------------------------------------------------------------------- jumps
@@ -144,14 +143,8 @@ def cells_without_mouth(points: NDArray[np.floating[Any]], wide: int, cells: int
 
     `points`: [n, 478, ≥2] pixels, NaN without a face.
     """
-    columns = min(THUMB_WIDTH, wide)
-    seen = np.ones((cells // columns, columns), bool)
-    mouth = points[:, list(LIPS + JAW), :2].reshape(-1, 2)
-    mouth = mouth[np.isfinite(mouth[:, 0])] * columns / wide
-    if len(mouth):
-        (x0, y0), (x1, y1) = (np.maximum(0, end.astype(int)) for end in (mouth.min(0), mouth.max(0)))
-        seen[y0 : y1 + 1, x0 : x1 + 1] = False
-    return np.asarray(seen.ravel() if seen.any() else np.ones(cells, bool), np.bool_)
+    seen = cells_outside(points[:, list(LIPS + JAW)].reshape(-1, points.shape[2]), wide, cells)
+    return seen if seen.any() else ~seen
 
 
 def turned(apart: Costs, rows: Sequence[int]) -> float:
