@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -87,5 +87,17 @@ class Backend(Protocol):
     def render(self, given: WindowInput) -> Iterator[Rendered]:
         """New pictures in the order of the timeline, not changed once they are given. A frame of the window that is
         left out keeps its source picture: only frames whose piece has footage and is not resampled may be left out.
+        """
+        ...
+
+
+class LipPass(Protocol):
+    """Draws the lips that the sound asks for into pictures that are there already, whoever made them."""
+
+    name: str
+
+    def draw(self, given: WindowInput, made: Iterable[Rendered]) -> Iterator[Rendered]:
+        """The pictures of `made` and, within the window's `lips`, those with new lips, in the order of the timeline.
+        A frame that `made` leaves out is its source frame. Frames without a face stay as they are.
         """
         ...

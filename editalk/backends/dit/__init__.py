@@ -1,0 +1,1 @@
+"""EditYourself's editing on a latent diffusion transformer of the LTX family."""
