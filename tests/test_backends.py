@@ -68,7 +68,7 @@ def given(source: Source, plan: EditPlan, analysis: Analysis) -> WindowInput:
     heard = source.heard.read(0, source.heard.samples)
     tone = np.sin(np.arange(20 * heard.rate) * 0.1)[:, None].astype(np.float32) * 0.2
     return WindowInput(window, source.reader, analysis.track(span), Audio(tone, heard.rate), 0.0, heard, 0.0,
-                       analysis.thumbs(span), analysis.steps())  # fmt: skip
+                       analysis.thumbs(span), analysis.steps(), source.info.video)  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", EDITS)

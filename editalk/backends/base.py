@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from editalk.asr import Phone
 from editalk.audio import Audio
 from editalk.face import FaceTrack
+from editalk.media import VideoInfo
 from editalk.plan.types import RenderWindow
 from editalk.timebase import FrameRate
 
@@ -40,6 +41,7 @@ class WindowInput:
     `sound_start` on; `source_sound` the source's own over the tracked stretch, from source second
     `source_sound_start` on (to learn how this mouth moves). Both are mono: [n, 1], 16000 samples per second.
     `thumbs`: [rows of track, d] luma thumbnails; `natural_steps`: [n] face steps of the footage, ascending.
+    `video`: the colour and the orientation of the footage's images.
     `phones`, `source_phones`: what is said in `sound` and in `source_sound`, timeline and source seconds, where
     the words are known.
     """
@@ -53,6 +55,7 @@ class WindowInput:
     source_sound_start: float
     thumbs: NDArray[np.float32]
     natural_steps: NDArray[np.float32]
+    video: VideoInfo
     phones: tuple[Phone, ...] = ()
     source_phones: tuple[Phone, ...] = ()
 

@@ -1,6 +1,6 @@
 """Media files in: what a file holds, its frames on a constant grid, its sound in samples."""
 
-from editalk.media.image import rgb, to_frame, to_image, upright, working_format
+from editalk.media.image import from_rgb, rgb, to_frame, to_image, upright, working_format
 from editalk.media.info import AudioInfo, Colour, MediaInfo, VideoInfo
 from editalk.media.probe import probe, probe_audio
 from editalk.media.reader import FrameReader
@@ -14,6 +14,7 @@ __all__ = [
     "SoundFile",
     "VideoInfo",
     "decode_sound",
+    "from_rgb",
     "probe",
     "probe_audio",
     "rgb",

@@ -130,6 +130,16 @@ def rgb(image: Image, info: VideoInfo) -> NDArray[np.uint8]:
     return np.asarray(cv2.transform(image, _to_rgb(info.colour, info.height)), np.uint8)
 
 
+def from_rgb(picture: NDArray[Any], info: VideoInfo) -> Image:
+    """The inverse of `rgb`: Y, U, V of [h, w, 3] red, green, blue, 0 … 255, whole numbers or not."""
+    import cv2
+
+    matrix = _to_rgb(info.colour, info.height)
+    back = np.linalg.inv(matrix[:, :3])
+    turned = cv2.transform(picture.astype(np.float32), np.concatenate([back, -back @ matrix[:, 3:]], axis=1))
+    return np.asarray(np.clip(np.rint(turned), 0, 255), np.uint8)
+
+
 def upright(picture: NDArray[Any], rotation: int) -> NDArray[Any]:
     """A picture [h, w] or [h, w, c] as a player shows it: turned counter-clockwise by `rotation` degrees."""
     turns = round(rotation / 90) % 4

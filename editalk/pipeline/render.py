@@ -90,6 +90,7 @@ def window_input(
     return WindowInput(
         window=window, footage=source.reader, track=analysis.track(span), sound=sound, sound_start=start,
         source_sound=learnt, source_sound_start=own, thumbs=analysis.thumbs(span), natural_steps=analysis.steps(),
+        video=source.info.video,
         phones=phones_within(said, sound, start), source_phones=phones_within(own_words, learnt, own),
     )  # fmt: skip
 

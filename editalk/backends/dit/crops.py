@@ -1,0 +1,104 @@
+"""Where in the picture a model works: a rectangle of the source, upright, at a scale of its own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editalk.backends.base import Area, Image
+from editalk.face.geometry import Box, square
+from editalk.media import VideoInfo, from_rgb, rgb
+
+FACE_MARGIN = 0.6  # a face crop's side beyond the longer side of the box of all its faces, as a share of it
+
+Picture = NDArray[np.float32]
+"""[rows, columns, 3] red, green, blue in −1 … 1, upright: what a model sees."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """`box`: the rectangle in pixels of the coded picture, inside it; `rows`, `columns`: its size for the model, in
+    pixels of the model's picture, upright; `video`: colour and orientation.
+    """
+
+    box: Box
+    rows: int
+    columns: int
+    video: VideoInfo
+
+    @property
+    def area(self) -> Area:
+        return self.box.slices
+
+    @property
+    def turns(self) -> int:
+        """Quarter turns counter-clockwise from coded to upright."""
+        return round(self.video.rotation / 90) % 4
+
+    def cut(self, image: Image) -> Picture:
+        """What the model sees of a source image."""
+        import cv2
+
+        part = np.rot90(rgb(image[self.area], self.video), self.turns)
+        shrinks = self.rows * self.columns < part.shape[0] * part.shape[1]
+        size = (self.columns, self.rows)
+        small = cv2.resize(
+            np.ascontiguousarray(part), size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        )
+        return np.asarray(small, np.float32) / 127.5 - 1
+
+    def back(self, picture: Picture) -> Image:
+        """A model's picture as the rectangle `box` of an image, Y, U, V."""
+        return from_rgb(127.5 * (self._laid(picture) + 1), self.video)
+
+    def back_mask(self, mask: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[rows, columns] in 0 … 1 → [height, width] of `box`."""
+        return np.clip(self._laid(mask), 0, 1)
+
+    def _laid(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        import cv2
+
+        turned = np.ascontiguousarray(np.rot90(picture, -self.turns))
+        size = (self.box.right - self.box.left, self.box.bottom - self.box.top)
+        shrinks = size[0] * size[1] < self.rows * self.columns
+        laid = cv2.resize(turned, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+        return np.asarray(laid, np.float32)
+
+    def points(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[…, ≥2] points of the coded picture (x, y) → [..., 2] x, y in pixels of the model's picture."""
+        x = (points[..., 0] - self.box.left) / (self.box.right - self.box.left)
+        y = (points[..., 1] - self.box.top) / (self.box.bottom - self.box.top)
+        for _ in range(self.turns):
+            x, y = y, 1 - x
+        return np.stack([x * self.columns, y * self.rows], -1).astype(np.float32)
+
+
+def whole_picture(video: VideoInfo, cell: int, pixels: int) -> Crop:
+    """All of the picture, at most `pixels` of them, both sides multiples of `cell`, its shape kept as well as these
+    allow.
+    """
+    return _fitted(Box(0, 0, video.width, video.height), video, cell, pixels)
+
+
+def around_faces(points: NDArray[np.float32], video: VideoInfo, cell: int, side: int) -> Crop:
+    """A square around all faces [n, 478, 3] (NaN: none in that frame), `side` pixels for the model; cut where the
+    picture ends. Raises ValueError where no frame has a face.
+    """
+    seen = points[np.isfinite(points[:, 0, 0])]
+    if not len(seen):
+        raise ValueError("no face")
+    around = square(seen.reshape(-1, 3), FACE_MARGIN).within((video.height, video.width))
+    return _fitted(around, video, cell, side * side)
+
+
+def _fitted(box: Box, video: VideoInfo, cell: int, pixels: int) -> Crop:
+    wide, high = box.right - box.left, box.bottom - box.top
+    if round(video.rotation / 90) % 2:
+        wide, high = high, wide
+    scale = math.sqrt(pixels / (wide * high))
+    rows = max(cell, int(high * scale / cell + 1e-6) * cell)
+    columns = max(cell, int(wide * scale / cell + 1e-6) * cell)
+    return Crop(box, rows, columns, video)
