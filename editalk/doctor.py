@@ -9,15 +9,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from editalk.cache import default_root
-from editalk.models import load_registry, locate, offline, whisper_cache
+from editalk.models import find, load_registry, locate, offline, way_out, whisper_cache
 
 ENCODERS = ("libx264", "libx265", "aac")
 FREE_GIB = 2.0  # a long edit's cached windows
 INSTALL = "pip install editalk (in a fresh virtual environment)"
+FAMILIES = {  # one model of each is enough; what else models.toml has for it is optional
+    "ltx2": ("ltx-2.3-distilled", "ltx-2.3"),
+    "ltx-video": ("ltx-video-0.9.7-distilled", "ltx-video-0.9.7"),
+    "musetalk": ("musetalk-1.5",),
+}
 
 
 @dataclass(frozen=True)
@@ -33,19 +39,18 @@ class Check:
 
 def checks() -> tuple[Check, ...]:
     """All checks, the basic ones first; a few seconds, since MediaPipe and PocketSphinx are really loaded."""
-    return tuple(
-        _guarded(name, check)
-        for name, check in (
-            ("python", _python),
-            ("video codecs", _codecs),
-            ("ffmpeg", _ffmpeg),
-            ("face mesh", _face_mesh),
-            ("pocketsphinx", _pocketsphinx),
-            ("whisper", _whisper),
-            ("torch", _torch),
-            ("cache", _cache),
-        )
-    )
+    every: list[tuple[str, Callable[[], Check]]] = [
+        ("python", _python),
+        ("video codecs", _codecs),
+        ("ffmpeg", _ffmpeg),
+        ("face mesh", _face_mesh),
+        ("pocketsphinx", _pocketsphinx),
+        ("whisper", _whisper),
+        ("torch", _torch),
+        *((f"{family} weights", partial(_weights, family)) for family in FAMILIES),
+        ("cache", _cache),
+    ]
+    return tuple(_guarded(name, check) for name, check in every)
 
 
 def _guarded(name: str, check: Callable[[], Check]) -> Check:
@@ -150,6 +155,16 @@ def _whisper() -> Check:
         else "openai-whisper is missing"
     )
     return Check("whisper", False, detail, remedy, needed=False)
+
+
+def _weights(family: str) -> Check:
+    """Of a family of --backend dit, or of its lip pass: what lies here and what is missing."""
+    known = [spec for spec in load_registry().values() if spec.backend == family]
+    here = [spec.name for spec in known if locate(spec)]
+    enough = not set(FAMILIES[family]).isdisjoint(here)
+    detail = f"here: {', '.join(here) or 'none'}; not here: {', '.join(s.name for s in known if s.name not in here)}"
+    remedy = None if enough else way_out(find(FAMILIES[family][0]))
+    return Check(f"{family} weights", enough, detail.removesuffix("; not here: "), remedy, needed=False)
 
 
 def _torch() -> Check:

@@ -69,7 +69,7 @@ def latent_edits(frames: int, changes: Sequence[Change], step: int) -> tuple[tup
     """The edits of a strip of `frames` frames and the rest that resampling absorbs.
 
     `changes` are ascending and disjoint. Every latent that a change touches is at least re-noised, and so are the
-    neighbours of a deletion.
+    neighbours of a deletion. What is added to or taken from a span that stays (a Retime) is spread evenly over it.
     """
     total = latents(frames, step)
     action = [Action.KEEP] * total
@@ -80,14 +80,17 @@ def latent_edits(frames: int, changes: Sequence[Change], step: int) -> tuple[tup
         end = max(first, min(latents(change.at + change.old, step), total))
         delta = round((change.new - change.old) / step)
         gone = min(-delta, end - first) if delta < 0 else 0
-        if delta > 0:
-            inserted[end] = inserted.get(end, 0) + delta
+        spread = change.old > 0 and change.new > 0
+        for i in range(delta):
+            k = first + (i + 1) * (end - first) // (delta + 1) if spread else end
+            inserted[k] = inserted.get(k, 0) + 1
         rest += change.new - change.old - step * (delta if delta > 0 else -gone)
         for k in range(max(0, first - RENOISED), min(total, end + RENOISED)):
             if action[k] is Action.KEEP:
                 action[k] = Action.RENOISE
         middle = first + (end - first - gone) // 2
-        for k in range(middle, middle + gone):
+        for i in range(gone):
+            k = first + (2 * i + 1) * (end - first) // (2 * gone) if spread else middle + i
             action[k] = Action.DELETE
     return _runs(action, inserted), rest
 

@@ -10,6 +10,7 @@ import pytest
 
 from editalk import doctor
 from editalk.doctor import Check, checks
+from editalk.models import find
 
 
 def by_name(found: tuple[Check, ...]) -> dict[str, Check]:
@@ -19,7 +20,8 @@ def by_name(found: tuple[Check, ...]) -> dict[str, Check]:
 def test_this_machine_can_do_the_main_job() -> None:
     found = checks()
     assert [c.name for c in found] == [
-        "python", "video codecs", "ffmpeg", "face mesh", "pocketsphinx", "whisper", "torch", "cache",
+        "python", "video codecs", "ffmpeg", "face mesh", "pocketsphinx", "whisper", "torch", "ltx2 weights",
+        "ltx-video weights", "musetalk weights", "cache",
     ]  # fmt: skip
     assert [c for c in found if c.needed and not c.ok] == []
     assert all(c.detail for c in found)
@@ -66,6 +68,29 @@ def test_whisper_weights_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     found = doctor._whisper()
     assert found.ok
     assert "tiny" in found.detail
+
+
+def test_weights_of_the_dit_backend_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "EDITALK_OFFLINE", "EDITALK_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("EDITALK_MODELS", str(tmp_path / "own"))
+    missing = doctor._weights("musetalk")
+    assert not missing.ok
+    assert not missing.needed
+    assert missing.remedy == "get it with: editalk models pull musetalk-1.5 (3.9 GB)"
+    for file in find("musetalk-1.5").files:
+        path = tmp_path / "own" / "musetalk-1.5" / file.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as made:
+            made.truncate(file.size)
+    found = doctor._weights("musetalk")
+    assert found.ok
+    assert found.remedy is None
+    assert found.detail == "here: musetalk-1.5"
+    either = doctor._weights("ltx2")
+    assert "pull ltx-2.3-distilled (95 GB)" in (either.remedy or "")
+    assert "ltx-2.3-upscaler" in either.detail
 
 
 def test_ffmpeg_comes_from_the_wheel_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,3 +93,13 @@ def test_an_addition_by_hand() -> None:
     edits, rest = latent_edits(17, [Change(9, 0, 20)], 8)
     assert LatentEdit(Action.INSERT, 2, 2) in edits
     assert rest == 4
+
+
+def test_a_retime_is_spread_evenly() -> None:
+    """80 frames from frame 1 on are latents 1…10; 24 more are 3 latents, one behind each quarter of them."""
+    edits, rest = latent_edits(89, [Change(1, 80, 104)], 8)
+    assert [e.start for e in edits if e.action is Action.INSERT] == [3, 6, 8]
+    assert rest == 0
+    edits, rest = latent_edits(89, [Change(1, 80, 56)], 8)
+    assert [e.start for e in edits if e.action is Action.DELETE] == [2, 6, 9]
+    assert rest == 0

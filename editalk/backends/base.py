@@ -83,7 +83,10 @@ class Capabilities:
 
 
 class Backend(Protocol):
+    """`key`: names everything its pictures depend on beside the window and the seed: its weights, its precision."""
+
     name: str
+    key: str
     grid_step: int  # frames per latent frame
     capabilities: Capabilities
 
@@ -95,9 +98,14 @@ class Backend(Protocol):
 
 
 class LipPass(Protocol):
-    """Draws the lips that the sound asks for into pictures that are there already, whoever made them."""
+    """Draws the lips that the sound asks for into pictures that are there already, whoever made them.
+
+    `key`: see `Backend`; `regions`: what of the face it can draw.
+    """
 
     name: str
+    key: str
+    regions: frozenset[str]
 
     def draw(self, given: WindowInput, made: Iterable[Rendered]) -> Iterator[Rendered]:
         """The pictures of `made` and, within the window's `lips`, those with new lips, in the order of the timeline.

@@ -13,14 +13,18 @@ from editalk.cli.options import (
     Face,
     Json,
     Language,
+    LipPassName,
     Mode,
+    Offload,
     Overwrite,
+    PrecisionName,
     Quiet,
     Seed,
     TranscriptFile,
     Verbose,
     Video,
     VoiceFiles,
+    WeightsName,
     cache_of,
 )
 from editalk.console import Console, ProgressMode, print_json
@@ -42,6 +46,10 @@ def apply_command(
     plan: Annotated[Path | None, typer.Option("--plan", metavar="FILE", help="Start from a plan.")] = None,
     covers: CoversOption = None,
     backend: BackendName = "auto",
+    weights: WeightsName = None,
+    precision: PrecisionName = None,
+    offload: Offload = False,
+    lip_pass: LipPassName = None,
     region: Annotated[str | None, typer.Option("--region", help="mouth, face, head or frame.")] = None,
     face: Face = None,
     transcript: TranscriptFile = None,
@@ -60,6 +68,7 @@ def apply_command(
     progress: Mode = ProgressMode.AUTO,
 ) -> None:
     """Make VIDEO say what EDITED says."""
+    from editalk.backends import Choice
     from editalk.media.container import check_file
     from editalk.pipeline import Clock, Edit, planned, report, run, summary
 
@@ -68,8 +77,9 @@ def apply_command(
     _check_kinds(fail_on or [], dry_run)
     check_file(video)
     console = Console(quiet, progress)
-    edit = Edit(video, edited, tuple(voice or ()), transcript, plan, covers.value if covers else None, backend, face,
-                device, seed, language, region)  # fmt: skip
+    choice = Choice(backend, device, weights, precision, offload, lip_pass, seed)
+    edit = Edit(video, edited, tuple(voice or ()), transcript, plan, covers.value if covers else None, choice, face,
+                language, region)  # fmt: skip
     target = out or video.with_name(f"{video.stem}.edited{_suffix(video)}")
     cache, clock = cache_of(console), Clock()
     if dry_run:

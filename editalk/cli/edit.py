@@ -21,6 +21,7 @@ from editalk.cli.options import (
     Verbose,
     Video,
     VoiceFiles,
+    WeightsName,
     cache_of,
 )
 from editalk.console import Console, ProgressMode, print_json
@@ -114,6 +115,7 @@ def plan_command(
     covers: CoversOption = None,
     transcript: TranscriptFile = None,
     backend: BackendName = "auto",
+    weights: WeightsName = None,
     face: Face = None,
     language: Language = None,
     overwrite: Overwrite = False,
@@ -122,14 +124,15 @@ def plan_command(
     progress: Mode = ProgressMode.AUTO,
 ) -> None:
     """Write the plan of an edit as JSON; nothing is rendered."""
+    from editalk.backends import Choice
     from editalk.pipeline import Clock, Edit, planned
     from editalk.plan import to_json
     from editalk.texts import check_text_target, write_texts
 
     if out is not None:
         check_text_target(out, overwrite, source=video)
-    edit = Edit(video, edited, tuple(voice or ()), transcript, None, covers.value if covers else None, backend, face,
-                language=language)  # fmt: skip
+    edit = Edit(video, edited, tuple(voice or ()), transcript, None, covers.value if covers else None,
+                Choice(backend, weights=weights), face, language)  # fmt: skip
     console = Console(quiet, progress)
     with planned(edit, cache_of(console), Clock(), console) as ready:
         text = to_json(ready.plan)

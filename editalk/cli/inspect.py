@@ -1,4 +1,4 @@
-"""What is here and how good it is: eval, models, doctor."""
+"""What is here and how good it is: eval, doctor."""
 
 from __future__ import annotations
 
@@ -41,20 +41,6 @@ def eval_command(
         return
     for name, value in lines(made):
         print(f"{name:40} {value}")
-
-
-def models_list(as_json: Json = False) -> None:
-    """What models.toml knows and what of it lies on this machine."""
-    from editalk.models import load_registry, locate
-
-    rows = [(spec, locate(spec)) for spec in load_registry().values()]
-    if as_json:
-        print_json([
-            {"name": s.name, "purpose": s.purpose, "licence": s.licence, "path": str(p) if p else None} for s, p in rows
-        ])  # fmt: skip
-        return
-    for spec, path in rows:
-        print(f"{spec.name:20} {'here' if path else '-':5} {spec.purpose} ({spec.licence})")
 
 
 def doctor_command(as_json: Json = False) -> None:

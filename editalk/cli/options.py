@@ -42,7 +42,20 @@ Face = Annotated[int | None, typer.Option("--face", metavar="N", min=1, help="Th
 Language = Annotated[
     str | None, typer.Option("--language", metavar="L", envvar="EDITALK_LANGUAGE", help="Spoken language, e.g. en.")
 ]
-BackendName = Annotated[str, typer.Option("--backend", envvar="EDITALK_BACKEND", help="auto or exemplar.")]
+BackendName = Annotated[str, typer.Option("--backend", envvar="EDITALK_BACKEND", help="auto, exemplar or dit.")]
+WeightsName = Annotated[
+    str | None,
+    typer.Option("--weights", metavar="NAME|DIR", envvar="EDITALK_WEIGHTS", help="Of backend dit; see `models list`."),
+]
+PrecisionName = Annotated[
+    str | None, typer.Option("--precision", envvar="EDITALK_PRECISION", help="Of backend dit: fp8, bf16 or fp32.")
+]
+Offload = Annotated[
+    bool, typer.Option("--offload", envvar="EDITALK_OFFLOAD", help="Backend dit: weights wait in RAM, slower.")
+]
+LipPassName = Annotated[
+    str | None, typer.Option("--lip-pass", envvar="EDITALK_LIP_PASS", help="Who draws the lips instead: musetalk.")
+]
 Seed = Annotated[int, typer.Option("--seed", envvar="EDITALK_SEED", help="For backends that draw lots.")]
 
 

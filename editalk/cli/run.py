@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from editalk import __version__
-from editalk.cli import edit, inspect
+from editalk.cli import edit, inspect, models
 from editalk.cli.apply import apply_command
 from editalk.errors import EditalkError
 
@@ -46,7 +46,9 @@ app.command("plan")(edit.plan_command)
 app.command("apply")(apply_command)
 app.command("eval")(inspect.eval_command)
 app.command("doctor")(inspect.doctor_command)
-models_app.command("list")(inspect.models_list)
+models_app.command("list")(models.models_list)
+models_app.command("pull")(models.models_pull)
+models_app.command("verify")(models.models_verify)
 
 
 def main(argv: list[str] | None = None) -> int:

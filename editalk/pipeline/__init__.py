@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from editalk.analysis import Analysis
-from editalk.backends import WHY, choose
+from editalk.backends import Choice, choose
 from editalk.backends.base import Backend
 from editalk.cache import Cache
 from editalk.errors import PlanError, SourceError, UsageError
@@ -20,7 +20,7 @@ from editalk.pipeline.apply import Clock, Result, apply, operations, report
 from editalk.pipeline.edit import listen, open_voices, plan_edit, read_script, spoken_ranges
 from editalk.pipeline.render import footage_of
 from editalk.pipeline.source import Listening, Source, beside, opened, read_text, transcribe, words_of
-from editalk.plan import EditPlan, Script, VoiceRef, from_json
+from editalk.plan import EditPlan, Region, Script, VoiceRef, from_json
 from editalk.reporting import Reporter
 from editalk.soundtrack import Soundtrack
 from editalk.timebase import FrameRange
@@ -42,10 +42,8 @@ class Edit:
     transcript: Path | None = None
     plan: Path | None = None
     covers: str | None = None
-    backend: str = "auto"
+    backend: Choice = field(default_factory=Choice)
     face: int | None = None
-    device: str | None = None
-    seed: int = 0
     language: str | None = None
     region: str | None = None
 
@@ -60,6 +58,7 @@ class Prepared:
     voices: tuple[SoundFile, ...]
     analysis: Analysis
     backend: Backend
+    why: str  # this backend
 
 
 def edited_words(edit: Edit, cache: Cache, reporter: Reporter) -> tuple[Transcript, Script]:
@@ -75,7 +74,7 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
     with ExitStack() as stack:
         with clock.stage("decode"):
             source = stack.enter_context(opened(edit.video, reporter))
-        backend = choose(edit.backend, edit.device)
+        backend, why = choose(edit.backend)
         plan = _read_plan(edit.plan, source) if edit.plan is not None else None
         with clock.stage("transcript"):
             transcript = words_of(source, edit.transcript, Listening(language=edit.language), cache, reporter)
@@ -87,7 +86,7 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
             paths = edit.voices or _voices_of(plan, edit.plan)
             decoded = open_voices(paths, source, stack)
             _same_voices(plan, [ref for ref, _ in decoded], edit.plan)
-            yield Prepared(source, transcript, plan, tuple(sound for _, sound in decoded), analysis, backend)
+            yield Prepared(source, transcript, plan, tuple(sound for _, sound in decoded), analysis, backend, why)
             return
         script = read_script(_edited(edit), transcript)
         _check_regions(edit, script, backend, reporter)
@@ -95,22 +94,25 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
             decoded = open_voices(edit.voices, source, stack)
             voices = listen(decoded, script, edit.covers, edit.language or transcript.language, reporter)
         with clock.stage("plan"):
-            plan = plan_edit(source, transcript, script, voices, analysis, backend.grid_step, reporter)
-        yield Prepared(source, transcript, plan, voices.sounds, analysis, backend)
+            region = Region(edit.region) if edit.region else Region.MOUTH
+            plan = plan_edit(
+                source, transcript, script, voices, analysis, backend.grid_step, region, reporter
+            )
+        yield Prepared(source, transcript, plan, voices.sounds, analysis, backend, why)
 
 
 def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, reporter: Reporter) -> Result:
     """Transcript to finished file; `out` is written whole or not at all."""
     check_target(out, overwrite, edit.video)
     with planned(edit, cache, clock, reporter) as ready:
-        if edit.backend == "auto":
-            reporter.say(f"backend {ready.backend.name}: {WHY[ready.backend.name]}")
+        if edit.backend.name == "auto":
+            reporter.say(f"backend {ready.backend.name}: {ready.why}")
         with clock.stage("face"):
             ready.analysis.prepare(_footage(ready))
             _warn_without_face(ready, edit.face, reporter)
         speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken_ranges(ready.transcript))
         return apply(ready.plan, ready.source, speech, ready.analysis, ready.backend, out, overwrite, cache,
-                     edit.seed, clock, reporter)  # fmt: skip
+                     edit.backend.seed, clock, reporter)  # fmt: skip
 
 
 def _check_regions(edit: Edit, script: Script, backend: Backend, reporter: Reporter) -> None:

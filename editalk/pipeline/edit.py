@@ -17,7 +17,18 @@ from editalk.errors import MarkupError, ReadError, VoiceError
 from editalk.markup import parse
 from editalk.media import SoundFile, decode_sound, probe_audio
 from editalk.pipeline.source import Source, read_text
-from editalk.plan import Caption, EditPlan, NewSound, Origin, Script, SoundPiece, VoiceRef, build_plan, build_take
+from editalk.plan import (
+    Caption,
+    EditPlan,
+    NewSound,
+    Origin,
+    Region,
+    Script,
+    SoundPiece,
+    VoiceRef,
+    build_plan,
+    build_take,
+)
 from editalk.plan.strands import strands
 from editalk.reporting import Reporter
 from editalk.timebase import TimeRange, samples
@@ -94,17 +105,17 @@ def listen(
 
 def plan_edit(
     source: Source, transcript: Transcript, script: Script, voices: Voices, analysis: Analysis, grid_step: int,
-    reporter: Reporter,
+    region: Region, reporter: Reporter,
 ) -> EditPlan:  # fmt: skip
     """The plan of the edit, its sound placed and matched in level."""
     with reporter.stage("Planning"):
         if voices.voice is not None and voices.voice.covers == "script":
             return build_take(source.ref, script, _spoken(script, voices), voices.refs,
-                              [sound.samples for sound in voices.sounds], grid_step)  # fmt: skip
+                              [sound.samples for sound in voices.sounds], grid_step, region)  # fmt: skip
         new = [] if voices.voice is None else [
             NewSound(r.token, r.token_end, r.file, r.start, r.end) for r in voices.voice.runs
         ]  # fmt: skip
-        plan = build_plan(source.ref, transcript.words, script, analysis, new, voices.refs, grid_step)
+        plan = build_plan(source.ref, transcript.words, script, analysis, new, voices.refs, grid_step, region)
         return replace(plan, sound=_placed(_levelled(plan.sound, source, voices), source))
 
 

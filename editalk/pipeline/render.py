@@ -22,7 +22,7 @@ from editalk.reporting import Advance, Reporter
 from editalk.soundtrack import Soundtrack
 from editalk.timebase import FrameRange, FrameRate, samples
 
-VERSION = 11  # counts up when backends render otherwise
+VERSION = 12  # counts up when backends render otherwise
 LEARN = 25  # seconds of footage on either side of the edit that a mouth is learnt from
 SPEECH_RATE = 16000  # samples per second of what backends hear
 LISTEN = 0.5  # seconds of sound before and behind the context that a backend may hear
@@ -43,7 +43,7 @@ def render(
     total = sum(len(w.span) for w in plan.windows)
     with reporter.stage("Rendering", total) as advance:
         for window in plan.windows:
-            path = cache.path("window", _key(window, plan, source, backend, analysis.face, seed) + ".mkv")
+            path = cache.path("window", _key(window, plan, source, backend, analysis, seed) + ".mkv")
             if path.exists():
                 advance(len(window.span))
             else:
@@ -116,7 +116,9 @@ def _clipped(window: RenderWindow, shown: Sequence[int]) -> list[int]:
     return near or list(shown)
 
 
-def _key(window: RenderWindow, plan: EditPlan, source: Source, backend: Backend, face: int | None, seed: int) -> str:
+def _key(
+    window: RenderWindow, plan: EditPlan, source: Source, backend: Backend, analysis: Analysis, seed: int
+) -> str:
     """What a window's pictures depend on, wherever on the timeline it lies."""
     at, rate = plan.source.sample_rate, plan.source.rate
     begin = window.span.start
@@ -130,5 +132,22 @@ def _key(window: RenderWindow, plan: EditPlan, source: Source, backend: Backend,
     if not window.lips:
         sounds = []  # nothing is drawn by ear
     pieces = [asdict(replace(p, start=p.start - begin)) for p in window.pieces]
-    return key("window", VERSION, backend.name, seed, source.info.sha256, face, len(window.span), pieces, sounds,
-               [(s.start - begin, s.end - begin) for s in window.lips], window.region.value)  # fmt: skip
+    lips = [(s.start - begin, s.end - begin) for s in window.lips]
+    return key("window", VERSION, backend.key, seed, source.info.sha256, analysis.face, len(window.span), pieces,
+               sounds, lips, window.region.value, window.lip_region.value, _words(window, plan, analysis))  # fmt: skip
+
+
+def _words(window: RenderWindow, plan: EditPlan, analysis: Analysis) -> list[list[tuple[str, float, float]]]:
+    """What is said in the window and in the footage that it learns from, seconds from the start of either."""
+    if not window.lips:
+        return []
+    rate = plan.source.rate
+    begin, first, last = (float(rate.seconds(f)) for f in (window.span.start, window.context.start, window.context.end))
+    learnt = footage_of(window, rate, plan.source.frames)
+    start, end = float(rate.seconds(learnt.start)), float(rate.seconds(learnt.end))
+    said = [(c.text, c.start, c.end) for c in plan.captions]
+    own = [(w.text, w.start, w.end) for w in analysis.words]
+    return [
+        [(text, round(a - zero, 2), round(b - zero, 2)) for text, a, b in words if a < until and since < b]
+        for words, zero, since, until in ((said, begin, first - LISTEN, last + LISTEN), (own, 0.0, start, end))
+    ]

@@ -53,12 +53,16 @@ def build_plan(
     new_sounds: Sequence[NewSound] = (),
     voices: tuple[VoiceRef, ...] = (),
     grid_step: int = 8,
+    region: Region = Region.MOUTH,
 ) -> EditPlan:
-    """The plan of an edit whose kept words keep the source's own sound. Raises VoiceError, PlanError."""
+    """The plan of an edit whose kept words keep the source's own sound; new words get new pixels in `region`.
+
+    Raises VoiceError, PlanError.
+    """
     parts = strands(script.edits, script.attributes, script.pauses)
     boundaries = Boundaries(words, source.rate.seconds(source.frames), source.rate, source.frames)
     ranges, head, tail = footage(parts, boundaries, chooser)
-    layout = _Layout(source, words, script, {(s.token, s.token_end): s for s in new_sounds})
+    layout = _Layout(source, words, script, {(s.token, s.token_end): s for s in new_sounds}, region)
     layout.source(head)
     for i, (part, shown) in enumerate(zip(parts, ranges, strict=True)):
         if part.pause is not None:
@@ -78,6 +82,7 @@ def build_take(
     voices: tuple[VoiceRef, ...],
     lengths: Sequence[int],
     grid_step: int = 8,
+    region: Region = Region.MOUTH,
 ) -> EditPlan:
     """The plan of a new take: the voices' sound throughout, new lips throughout, footage of just their length.
 
@@ -99,10 +104,10 @@ def build_take(
         sound.append(SoundPiece(start, length, Origin.VOICE, 0, length, voice, fade))
     whole = FrameRange(0, frames)
     text = " ".join(script.tokens)
-    operations = (Operation(Kind.RERENDER, text, FrameRange(0, shown), whole, Region.MOUTH),)
+    operations = (Operation(Kind.RERENDER, text, FrameRange(0, shown), whole, region),)
     return EditPlan(
         source, voices, "script", operations, tuple(pieces), tuple(sound),
-        windows(pieces, [(whole, Region.MOUTH)], operations, grid_step), tuple(spoken),
+        windows(pieces, [(whole, region)], operations, grid_step), tuple(spoken),
     )  # fmt: skip
 
 
@@ -110,9 +115,10 @@ class _Layout:
     """Lays pieces of picture and sound behind each other, in step: a sound piece begins and ends with a frame."""
 
     def __init__(
-        self, source: SourceRef, words: Sequence[Word], script: Script, voices: dict[tuple[int, int], NewSound]
-    ) -> None:
-        self.ref, self.words, self.script, self.voices = source, words, script, voices
+        self, source: SourceRef, words: Sequence[Word], script: Script, voices: dict[tuple[int, int], NewSound],
+        region: Region,
+    ) -> None:  # fmt: skip
+        self.ref, self.words, self.script, self.voices, self.region = source, words, script, voices, region
         self.frame = 0
         self.pieces: list[Piece] = []
         self.sounds: list[SoundPiece] = []
@@ -166,7 +172,7 @@ class _Layout:
         else:
             self._sound(frames, Origin.VOICE, samples(heard.start, at), spoken, heard.voice, heard.gain_db)
         self._footage(frames, shown)
-        self.lips.append((FrameRange(start, self.frame), Region(part.rerender or Region.MOUTH)))
+        self.lips.append((FrameRange(start, self.frame), Region(part.rerender or self.region)))
         self._new_captions(part, heard, start, frames)
         replaced = shown or Footage(*(self._shown_until(start),) * 2)
         kind = Kind.RERENDER if shown and frames == shown.end - shown.start else Kind.ADDITION
@@ -192,7 +198,7 @@ class _Layout:
             place = self._shown_until(start)
             self._sound(frames, Origin.ROOM_TONE, 0, 0)
             self._picture(frames, None, 0)
-            self.lips.append((FrameRange(start, self.frame), Region.MOUTH))
+            self.lips.append((FrameRange(start, self.frame), self.region))
             self._operation(Kind.ADDITION, f"[pause {wanted:g}s]", Footage(place, place), start)
 
     def _picture(self, frames: int, source: int | None, source_frames: int) -> None:

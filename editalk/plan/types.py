@@ -102,7 +102,8 @@ class RenderWindow:
     """A stretch of the timeline that gets new pixels.
 
     Timeline frames [span.start, span.end). `pieces` tile the window and its context; where the timeline's reach
-    beyond, they are cut there. `lips`: the timeline frames whose mouth must follow the sound of the timeline.
+    beyond, they are cut there. `lips`: the timeline frames whose mouth must follow the sound of the timeline, with new
+    pixels in `lip_region`.
     `joins`: the places inside the window where the footage of two neighbouring pieces does not continue. `context`:
     clean frames on either side that a backend may look at.
     """
@@ -115,6 +116,7 @@ class RenderWindow:
     context: FrameRange
     strip: Strip
     operations: tuple[int, ...]  # indices into the plan's operations
+    lip_region: Region = Region.MOUTH
 
 
 @dataclass(frozen=True)

@@ -40,16 +40,17 @@ def windows(
 ) -> tuple[RenderWindow, ...]:
     """Stretches of the timeline that get new pixels, apart from each other; all else stays the source's.
 
-    A join takes one latent step of footage on either side with it, as does what is new or resampled.
+    A join takes a latent frame of footage on either side with it, as does what is new or resampled. Behind, that one
+    may begin up to a step less one frame later: the grid's phase fits the side before.
     """
     frames = pieces[-1].end if pieces else 0
     faded = [(FrameRange(max(0, s.start - LIP_EDGE), min(frames, s.end + LIP_EDGE)), r) for s, r in lips]
     changes = [_Change(span, region) for span, region in faded]
     for join in joins(pieces):
-        changes.append(_Change(FrameRange(join.frame - step, join.frame + step), Region.FRAME))
+        changes.append(_Change(FrameRange(join.frame - step, join.frame + 2 * step - 1), Region.FRAME))
     for piece in pieces:
         if piece.source is None or piece.resampled:
-            changes.append(_Change(FrameRange(piece.start - step, piece.end + step), Region.FRAME))
+            changes.append(_Change(FrameRange(piece.start - step, piece.end + 2 * step - 1), Region.FRAME))
     return tuple(_window(merged, pieces, faded, operations, frames, step) for merged in _merge(changes, frames))
 
 
@@ -77,6 +78,7 @@ def _window(
     step: int,
 ) -> RenderWindow:
     span = change.span
+    drawn = [(s, r) for s, r in lips if s.start < span.end and span.start < s.end]
     reach = CONTEXT_STEPS * step
     context = FrameRange(max(0, span.start - reach), min(frames, span.end + reach))
     near = tuple(_clipped(p, context) for p in pieces if p.start < context.end and context.start < p.end)
@@ -84,7 +86,7 @@ def _window(
         span=span,
         pieces=near,
         joins=tuple(j for j in joins(pieces) if span.start <= j.frame <= span.end),
-        lips=tuple(s for s, _ in lips if s.start < span.end and span.start < s.end),
+        lips=tuple(s for s, _ in drawn),
         region=change.region,
         context=context,
         strip=strip(near, context, step),
@@ -93,6 +95,7 @@ def _window(
             for i, o in enumerate(operations)
             if o.timeline.start <= span.end and span.start <= o.timeline.end
         ),
+        lip_region=max((r for _, r in drawn), default=Region.MOUTH, key=_ORDER.index),
     )
 
 

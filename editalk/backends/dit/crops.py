@@ -12,6 +12,7 @@ from editalk.backends.base import Area, Image
 from editalk.face.geometry import Box, square
 from editalk.media import VideoInfo, from_rgb, rgb
 
+PIXELS = 1920 * 1088  # of a whole picture at most: what the models were made for
 FACE_MARGIN = 0.6  # a face crop's side beyond the longer side of the box of all its faces, as a share of it
 
 Picture = NDArray[np.float32]
@@ -56,7 +57,7 @@ class Crop:
 
     def back_mask(self, mask: NDArray[np.float32]) -> NDArray[np.float32]:
         """[rows, columns] in 0 … 1 → [height, width] of `box`."""
-        return np.clip(self._laid(mask), 0, 1)
+        return np.asarray(np.clip(self._laid(mask), 0, 1), np.float32)
 
     def _laid(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
         import cv2
@@ -73,7 +74,7 @@ class Crop:
         y = (points[..., 1] - self.box.top) / (self.box.bottom - self.box.top)
         for _ in range(self.turns):
             x, y = y, 1 - x
-        return np.stack([x * self.columns, y * self.rows], -1).astype(np.float32)
+        return np.asarray(np.stack([x * self.columns, y * self.rows], -1), np.float32)
 
 
 def whole_picture(video: VideoInfo, cell: int, pixels: int) -> Crop:

@@ -30,7 +30,7 @@ def region_boxes(points: NDArray[np.float32], region: Region) -> NDArray[np.floa
     if region is Region.HEAD:
         grown = HEAD_GROWTH * (high - low)
         low, high = low - grown, high + grown
-    return np.concatenate([low, high], 1).astype(np.float32)
+    return np.asarray(np.concatenate([low, high], 1), np.float32)
 
 
 def region_mask(

@@ -33,7 +33,7 @@ BESIDE = 0.12  # seconds of sound around new lips that their shapes depend on
 class Exemplar:
     """See `editalk.backends.base.Backend`."""
 
-    name = "exemplar"
+    name = key = "exemplar"
     grid_step = 8
     capabilities = Capabilities(temporal=True, lips=True, regions=frozenset({"mouth"}))
 

@@ -230,12 +230,14 @@ def _masks(area: Box, around: Floats, wanted: Floats, eyes: float) -> tuple[Sing
 
     lips = wanted[_OUTER]
     middle = lips.mean(0)
-    alpha = drawn(_inside(around, eyes), FEATHER * eyes)
+    alpha = drawn(inner_outline(around, eyes), FEATHER * eyes)
     return alpha, drawn(middle + 1.12 * (lips - middle), 0.02 * eyes)
 
 
-def _inside(around: Floats, eyes: float) -> Floats:
-    """[m, 2]: the outline within which the exemplar is drawn, off the jaw's edge."""
+def inner_outline(around: Floats, eyes: float) -> Floats:
+    """[m, 2]: the outline within which a new mouth is drawn on the face [478, ≥2], off the jaw's edge. `eyes`: the
+    eye distance in the same pixels.
+    """
     jaw, cheeks = around[list(JAW), :2], around[list(_CHEEKS), :2]
     centre = np.concatenate([jaw, cheeks]).mean(0)
     in_ = centre - jaw

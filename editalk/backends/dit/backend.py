@@ -1,0 +1,100 @@
+"""The DiT backend: weights found at once, loaded with the first window."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from editalk.backends.base import Capabilities, Rendered, WindowInput
+from editalk.errors import DeviceError
+
+if TYPE_CHECKING:
+    import torch
+
+    from editalk.backends.dit.model import Model
+    from editalk.backends.dit.precision import Precision
+
+NOISY = ("torchao", "torch.utils._pytree", "diffusers", "transformers")  # say on import what does not matter here
+REGIONS = frozenset({"mouth", "face", "head", "frame"})
+
+
+class Dit:
+    """See `editalk.backends.base.Backend`; a `LipPass`, too. `folder`: weights in diffusers' layout; `precision` None:
+    FP8 on a GPU, float32 on the CPU. Raises ModelsError for a folder that holds no such weights, DeviceError for a
+    device that is not there or not fit for them.
+    """
+
+    name = "dit"
+
+    def __init__(
+        self, folder: Path, device: str | None = None, precision: str | None = None, offload: bool = False,
+        seed: int = 0,
+    ) -> None:  # fmt: skip
+        _hush()
+        from editalk.backends.dit.parallel import own_device
+        from editalk.backends.dit.precision import Precision, find_device
+        from editalk.backends.dit.weights import fingerprint, inspect
+
+        self.weights = inspect(folder)
+        self.device: torch.device = find_device(own_device(device))
+        usual = Precision.FP8 if self.device.type == "cuda" else Precision.FP32
+        self.precision: Precision = Precision(precision) if precision else usual
+        if offload and self.device.type == "cpu":
+            raise DeviceError("--offload keeps weights in RAM for a GPU; leave it out on the CPU")
+        self.offload, self.seed = offload, seed
+        self.grid_step = self.weights.step
+        self.key = f"dit {self.precision} {fingerprint(folder)}"
+        self.regions = REGIONS if self.weights.lips else frozenset()
+        self.capabilities = Capabilities(temporal=True, lips=self.weights.lips, regions=REGIONS)
+        self._model: Model | None = None
+
+    def render(self, given: WindowInput) -> Iterator[Rendered]:
+        """See Backend. Raises DeviceError where lips are asked for of weights that do not hear."""
+        from editalk.backends.dit.temporal import temporal_frames
+
+        if given.window.lips:
+            self._hears()
+        with self._memory(given):
+            made = temporal_frames(self._loaded(), given, self.seed)
+            yield from self.draw(given, made) if given.window.lips else made
+
+    def draw(self, given: WindowInput, made: Iterable[Rendered]) -> Iterator[Rendered]:
+        """See LipPass."""
+        from editalk.backends.dit.lips import lip_pictures
+
+        self._hears()
+        with self._memory(given):
+            yield from lip_pictures(self._loaded(), given, made, self.seed)
+
+    def _hears(self) -> None:
+        if not self.weights.lips:
+            raise DeviceError(f"{self.weights.folder} makes additions and removals, but no lips: its weights have no "
+                              "trained audio layers (audio_adapter/); add `--lip-pass musetalk`, or take weights of "
+                              "LTX-2.3 or --backend exemplar")  # fmt: skip
+
+    def _loaded(self) -> Model:
+        from editalk.backends.dit.weights import load
+
+        if self._model is None:
+            self._model = load(self.weights, self.device, self.precision, self.offload)
+            if self.weights.lips and not self._model.family.lips:
+                raise DeviceError(f"{self.weights.folder / 'audio_adapter'}: its output layers are all zero, nobody "
+                                  "has trained it; leave it out for edits without lips")  # fmt: skip
+        return self._model
+
+    def _memory(self, given: WindowInput) -> AbstractContextManager[None]:
+        from editalk.backends.dit.precision import memory_errors, ways_out
+
+        what = f"a window of {len(given.window.context)} frames with {self.weights.folder.name}"
+        return memory_errors(what, ways_out(self.precision, self.offload), self.device)
+
+
+def _hush() -> None:
+    """What users read on standard error is the command line's."""
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,196 @@
+"""Training a small lip model: examples are the lip pass's, the loss is the paper's, a training can be taken up again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from editalk.backends.dit.audio_features import audio_features
+from editalk.backends.dit.linear_vae import LinearVae, fit
+from editalk.backends.dit.masks import region_mask
+from editalk.backends.dit.model import Scene, near
+from editalk.backends.dit.precision import Precision
+from editalk.backends.dit.tokens import REFERENCE
+from editalk.backends.dit.train import main
+from editalk.backends.dit.training import loop
+from editalk.backends.dit.training.data import Take, films, is_held
+from editalk.backends.dit.training.examples import Example, Shown, example, heard, shown, shown_mouths, stretch, to_fit
+from editalk.backends.dit.training.loss import level, loss, noisy, velocity
+from editalk.backends.dit.weights import inspect, load
+from editalk.errors import ReadError
+from editalk.plan.types import Region
+from tests.talker import talking, voice
+
+STEP, CELL = 8, 16
+FEATURES = "log-mel-100-8"
+
+
+def take(seed: int, frames: int = 57) -> Take:
+    """A face whose mouth is a dark bar that opens with the voice."""
+    sound, loud = voice(frames / 25, seed)
+    opening = 12 * loud[:frames]
+    points = talking(opening)[..., :2] * 128 / 300
+    pictures = np.full((frames, 128, 112, 3), 150, np.uint8)
+    for picture, gap in zip(pictures, opening, strict=True):
+        picture[80 : 82 + round(gap), 42:68] = 30
+    return Take(f"take{seed}", pictures, points, sound, 25.0)
+
+
+@pytest.fixture(scope="module")
+def learn() -> list[Shown]:
+    return [shown(take(i), audio_features(FEATURES)) for i in range(3)]
+
+
+@pytest.fixture(scope="module")
+def vae(learn: list[Shown]) -> LinearVae:
+    return fit(to_fit([one.take for one in learn], STEP, CELL, np.random.default_rng(0)), STEP, CELL, 6)
+
+
+def trainer(learn: list[Shown], vae: LinearVae) -> loop.Trainer:
+    size = loop.Size(vae.channels, layers=2, heads=2, head=12, window=8, embeddings=4, width=16)
+    return loop.Trainer(*loop.network(size, audio_features(FEATURES), 0), vae, [[one] for one in learn], 0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_an_example_withholds_mouths_and_nothing_else(learn: list[Shown], vae: LinearVae, seed: int) -> None:
+    made = example(learn[0], learn[1:], vae, 8, np.random.default_rng(seed))
+    tokens = made.tokens
+    own = tokens.frame != REFERENCE
+    count = int(tokens.frame.max()) + 1
+    assert len(made.windows) == 1 + STEP * (count - 1)
+    assert own.sum() % count == 0  # the same cells in all latent frames
+    assert torch.equal(tokens.mask, tokens.face) and set(tokens.mask.tolist()) <= {0.0, 1.0}
+    assert tokens.mask.any() and not tokens.mask.all()
+    assert not tokens.mask[~own].any() and bool((tokens.coords[~own, 0, 1] < 0).all())
+    assert len(torch.unique(tokens.coords[~own, 0, 0])) in (0, 6)
+
+
+def test_tokens_are_those_of_the_lip_pass(learn: list[Shown], vae: LinearVae) -> None:
+    one, frames = learn[0].take, 41
+    wanted = np.arange(frames) > 8
+    tokens = stretch(one, 5, wanted, vae, 1)
+    mask = torch.from_numpy(region_mask(one.points[5 : 5 + frames], wanted, Region.MOUTH, STEP, CELL, 128, 112))
+    scene = Scene(vae.encode(torch.from_numpy(one.floats(5, 5 + frames))), mask, mask.clone())
+    theirs = scene.tokens(vae, 25.0)[near(mask, 1).flatten()]
+    for name in ("mask", "coords", "frame", "face"):
+        assert torch.equal(getattr(tokens, name), getattr(theirs, name)), name
+    assert torch.allclose(tokens.latent, theirs.latent, atol=1e-4)
+
+
+def test_references_are_mouths_at_times_of_their_own(learn: list[Shown], vae: LinearVae) -> None:
+    found = shown_mouths(learn[0].take, vae, np.random.default_rng(0), 4)
+    times = [float(part.coords[0, 0, 0]) for part in found]
+    assert times == pytest.approx([-(32 + k) * STEP / 25 for k in range(4)])
+    assert all(bool((part.frame == REFERENCE).all()) and not part.mask.any() for part in found)
+
+
+def test_noise_levels_are_high() -> None:
+    rng = np.random.default_rng(0)
+    found = np.array([level(rng) for _ in range(4000)])
+    assert 0 < found.min() and found.max() < 1
+    assert (found > 0.6).mean() == pytest.approx(0.75, abs=0.03)
+
+
+def test_noise_is_where_the_mask_says(learn: list[Shown], vae: LinearVae) -> None:
+    tokens = example(learn[0], (), vae, 8, np.random.default_rng(0)).tokens
+    noise = torch.randn(tokens.latent.shape)
+    found = noisy(tokens, noise, 0.75)
+    kept = tokens.mask == 0
+    assert torch.equal(found.latent[kept], tokens.latent[kept])
+    assert torch.allclose(found.latent[~kept], 0.25 * tokens.latent[~kept] + 0.75 * noise[~kept], atol=1e-6)
+
+
+def test_only_generated_tokens_are_learnt(learn: list[Shown], vae: LinearVae) -> None:
+    made = trainer(learn, vae)
+    given_ = example(learn[0], (), vae, 8, np.random.default_rng(0))
+    noise = torch.randn(given_.tokens.latent.shape)
+    found = loss(made.net, made.adapter, made.text, given_, 0.7, noise)
+    off = velocity(made.net, made.adapter, made.text, noisy(given_.tokens, noise, 0.7), 0.7, given_.windows)
+    chosen = given_.tokens.mask > 0
+    assert torch.allclose(found, (off - noise + given_.tokens.latent)[chosen].square().mean())
+    found.backward()  # type: ignore[no-untyped-call]
+    grown = {n.split(".")[2] for n, p in made.adapter.layers.named_parameters() if p.grad is not None and p.grad.any()}
+    assert "to_out" in {name.split(".")[0] for name in grown} | grown
+
+
+def test_it_learns_and_sound_comes_to_matter(learn: list[Shown], vae: LinearVae) -> None:
+    made = trainer(learn, vae)
+    assert not made.adapter.trained
+    for _ in range(30):
+        made.losses.append(made.one(0))
+    assert np.mean(made.losses[-8:]) < 0.9 * np.mean(made.losses[:8])
+    assert made.adapter.trained
+    given_ = example(learn[0], (), vae, 8, np.random.default_rng(1))
+    wrong = heard(learn[1], 0, len(given_.windows), 8)
+    right, other = loop.validated(made, [(given_, wrong)], (0.9,))
+    assert right != other
+
+
+def test_a_training_is_taken_up_where_it_was_left(learn: list[Shown], vae: LinearVae, tmp_path: Path) -> None:
+    straight, first, second = (trainer(learn, vae) for _ in range(3))
+    for _ in range(4):
+        straight.one(0.1)
+    for _ in range(2):
+        first.one(0.1)
+    loop.kept(tmp_path / "state", first)
+    loop.taken_up(tmp_path / "state", second)
+    assert second.step == 2
+    for _ in range(2):
+        second.one(0.1)
+    for name, value in straight.named.items():
+        assert torch.equal(value, second.named[name]), name
+        assert torch.equal(straight.mean[name], second.mean[name]), name
+
+
+def test_the_folder_is_a_model_and_says_the_same(learn: list[Shown], vae: LinearVae, tmp_path: Path) -> None:
+    made = trainer(learn, vae)
+    made.one(0.1)
+    for _ in range(2):  # the second time over the first
+        loop.write(made, tmp_path / "small", {"seed": 0})
+    found = inspect(tmp_path / "small")
+    assert (found.family, found.step, found.lips) == ("ltx-video", STEP, True)
+    model = load(found, torch.device("cpu"), Precision.FP32, False)
+    assert isinstance(model.vae, LinearVae) and model.sigmas(100)[0] == 1 and model.sigmas(100)[-1] == 0
+    one = learn[0]
+    given_ = example(one, learn[1:], vae, 8, np.random.default_rng(3))
+    start, length = 4, len(given_.windows)
+    at = np.arange(start, start + length) / 25
+    tokens = noisy(given_.tokens, torch.randn(given_.tokens.latent.shape), 0.8)
+    theirs = model.family.velocity(tokens, 0.8, model.family.hear(one.take.sound, at, at))
+    loop.put_back(made, made.mean)
+    with torch.no_grad():
+        own = velocity(made.net, made.adapter, made.text, tokens, 0.8, heard(one, start, length, 8))
+    assert torch.allclose(own, theirs, atol=1e-4)
+    assert json.loads((tmp_path / "small" / "training.json").read_text("utf-8")) == {"seed": 0}
+
+
+def test_what_is_withheld_hangs_on_the_name_alone() -> None:
+    names = [f"clip{i}" for i in range(700)]
+    assert 60 < sum(is_held(n) for n in names) < 140
+    assert is_held("bbaf4p") == is_held("bbaf4p")
+
+
+def test_bad_clips_are_left_out(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4", "c.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "bad_clips.txt").write_text("b\tgrey\n", "utf-8")
+    assert [p.name for p in films(tmp_path)] == ["a.mp4"]
+    with pytest.raises(ReadError, match="no films"):
+        films(tmp_path / "none")
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path), "-o", str(tmp_path / "out")]) == ReadError.exit_code
+    assert "no films" in capsys.readouterr().err
+
+
+def test_windows_of_an_example_are_the_frames_own(learn: list[Shown]) -> None:
+    assert torch.equal(heard(learn[0], 3, 9, 8)[2], heard(learn[0], 5, 1, 8)[0])
+    assert Example(None, heard(learn[0], 0, 1, 8)).windows.shape == (1, 8, 1, 8)  # type: ignore[arg-type]
