@@ -10,7 +10,7 @@ TORCH_INDEX ?=
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check -qq --retries 8 --timeout 60
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint types example sheets bench-align bench-lips bench-speed lip-prior clean
+.PHONY: setup demo test lint types example sheets bench-align bench-lips bench-speed bench-dit dit-small lip-prior clean
 
 setup: $(READY)
 
@@ -56,6 +56,15 @@ bench-lips: $(READY)
 bench-speed: $(READY)
 	@test -n "$(DATA)" || { echo "make bench-speed DATA=a clip with one face" >&2; exit 2; }
 	@$(VENV)/bin/python -m tests.bench.speed $(DATA) $(if $(JSON),--json $(JSON))
+
+# what the DiT backend costs at real sizes: counted on any machine, timed on one with a GPU
+bench-dit: $(READY)
+	@$(VENV)/bin/python -m tests.bench.dit $(if $(JSON),--json $(JSON))
+
+# a small model of the DiT kind from nothing, from a folder of clips of one speaker: make dit-small DATA=folder
+dit-small: $(READY)
+	@test -n "$(DATA)" || { echo "make dit-small DATA=folder with clips of one speaker" >&2; exit 2; }
+	@$(VENV)/bin/python -m editalk.backends.dit.train $(DATA) -o build/dit-small
 
 # the speaker-independent lip prior anew, from a folder of clips with their words: make lip-prior DATA=folder
 lip-prior: $(READY)

@@ -10,27 +10,26 @@ from safetensors.torch import save_file
 
 LAYERS, HEADS, HEAD = 2, 2, 24
 CHANNELS, CAPTION = 8, 16
+STEP, CELL = 8, 32
 SIGMAS = [1.0, 0.9, 0.6, 0.3, 0.0]
 
 
 def ltx_video_folder(folder: Path, hears: bool = True, seed: int = 0) -> Path:
-    """A transformer of 0.1 M parameters, a VAE with steps of 8 frames and cells of 32 pixels, ready prompt embeddings;
-    `hears`: audio layers that do something.
+    """A transformer of 0.1 M parameters, a linear VAE with steps of 8 frames and cells of 32 pixels, ready prompt
+    embeddings; `hears`: audio layers that do something.
     """
-    from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
+    from diffusers import LTXVideoTransformer3DModel
 
     from editalk.backends.dit.audio_adapter import AdapterConfig, AudioAdapter
+    from editalk.backends.dit.linear_vae import LinearVae
 
     torch.manual_seed(seed)
     LTXVideoTransformer3DModel(
         in_channels=CHANNELS, out_channels=CHANNELS, num_attention_heads=HEADS, attention_head_dim=HEAD,
         cross_attention_dim=HEADS * HEAD, num_layers=LAYERS, caption_channels=CAPTION,
     ).save_pretrained(folder / "transformer")  # fmt: skip
-    AutoencoderKLLTXVideo(
-        latent_channels=CHANNELS, block_out_channels=(8, 8, 8, 8), decoder_block_out_channels=(8, 8, 8, 8),
-        layers_per_block=(1, 1, 1, 1, 1), decoder_layers_per_block=(1, 1, 1, 1, 1),
-        spatio_temporal_scaling=(True, True, True, False), decoder_spatio_temporal_scaling=(True, True, True, False),
-    ).save_pretrained(folder / "vae")  # fmt: skip
+    basis = torch.linalg.qr(torch.randn(STEP * 3 * CELL * CELL, CHANNELS))[0].T.contiguous()
+    LinearVae(STEP, CELL, basis, torch.zeros(basis.shape[1]), torch.ones(CHANNELS)).save(folder / "vae")
     save_file({"video": torch.randn(4, CAPTION)}, folder / "prompt.safetensors")
     (folder / "scheduler").mkdir()
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps({"sigmas": SIGMAS}), "utf-8")

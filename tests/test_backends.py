@@ -23,6 +23,7 @@ from editalk.pipeline.source import Source, opened
 from editalk.plan import EditPlan, NewSound, PreferredCuts, Script, VoiceRef, build_plan
 from editalk.reporting import Silent
 from editalk.transcript import Word
+from tests.dit_weights import ltx_video_folder
 
 TALK = Path(editalk.__file__).resolve().parents[1] / "examples" / "talk.mp4"
 WORDS = [Word(f"w{k}", 0.5 + k, 1.3 + k) for k in range(12)]
@@ -42,9 +43,14 @@ def analysis(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     made.close()
 
 
-@pytest.fixture(params=["exemplar"])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    return choose(Choice(request.param))[0]
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ltx_video_folder(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(params=["exemplar", "dit"])
+def backend(request: pytest.FixtureRequest, weights: Path) -> Backend:
+    return choose(Choice(request.param, weights=str(weights) if request.param == "dit" else None))[0]
 
 
 KEPT = WordEdit(Tag.EQUAL, 0, 5, 0, 5)

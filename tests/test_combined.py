@@ -19,7 +19,7 @@ from editalk.timebase import FrameRange
 class Frames:
     """Makes the frames of the window that have no footage; with `lips`, those that get new lips, too."""
 
-    name = "frames"
+    name, key = "frames", "frames 1"
     grid_step = 4
 
     def __init__(self, lips: bool) -> None:
@@ -33,9 +33,12 @@ class Frames:
         for frame in sorted(new | lips):
             yield Rendered(frame, np.full((4, 4, 3), 1, np.uint8))
 
+    def figures(self) -> dict[str, int]:
+        return {"frames": len(self.asked)}
+
 
 class Lips:
-    name = "lips"
+    name, key = "lips", "lips 2"
     regions = frozenset({"mouth"})
 
     def draw(self, given: WindowInput, made: Iterable[Rendered]) -> Iterator[Rendered]:
@@ -59,7 +62,8 @@ def test_it_is_both() -> None:
     temporal = Frames(lips=False)
     lips: LipPass = Lips()
     both = Combined(temporal, lips)
-    assert (both.name, both.grid_step) == ("frames+lips", 4)
+    assert (both.name, both.key, both.grid_step) == ("frames+lips", "frames 1+lips 2", 4)
+    assert both.figures() == {"frames": 0}
     assert both.capabilities == Capabilities(True, True, frozenset({"head", "mouth"}))
 
 

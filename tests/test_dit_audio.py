@@ -153,6 +153,13 @@ def test_pieces_of_a_long_sound_show_no_seams(whisper: Path) -> None:
     assert len(features.features(sound(0.0))) == 1
 
 
+def test_layers_can_be_trained_with_whisper_states(whisper: Path) -> None:
+    features = audio_features("whisper-test", whisper).features(sound(1.0))
+    adapter = AudioAdapter(AdapterConfig("whisper-test", 50.0, 3, 16, 1, 8, 2, 4, 2, 8))
+    adapter.embed(windows(features, 50.0, np.arange(9) / 25, 4)[None]).square().sum().backward()
+    assert adapter.projection.positions.grad is not None
+
+
 def test_whisper_in_bfloat16(whisper: Path) -> None:
     found = audio_features("whisper-test", whisper, dtype=torch.bfloat16).features(sound(5.0))
     assert found.dtype is torch.bfloat16
@@ -221,7 +228,7 @@ def test_cross_attention_token_by_token(b: int, n: int, frames: int, seed: int, 
     torch.nn.init.normal_(layer.to_out.weight)
     torch.nn.init.normal_(layer.to_out.bias)
     hidden, embeddings = torch.randn(b, n, 12), torch.randn(b, frames, 3, 5)
-    frame, face = torch.randint(-1, frames, (b, n)), torch.randint(0, 2, (b, n)).float() * some
+    frame, face = torch.randint(-1, frames, (b, n)), torch.randint(0, 3, (b, n)) / 2 * some
     with torch.no_grad():
         found = layer(hidden, listening(embeddings, frame, face))
         wanted = torch.zeros_like(hidden)
@@ -302,6 +309,22 @@ def test_layers_change_tokens_of_the_face_directly_and_others_through_self_atten
     adapter.remove()
     with adapter.hearing(embeddings, FRAME, FACE):
         assert torch.equal(call(net), before)
+
+
+def test_layers_stand_between_text_attention_and_feed_forward() -> None:
+    """A residual layer on what the text's attention leaves: z = x + attn2(x), z + face · audio(z)."""
+    net, adapter = tiny(1), loud(AudioAdapter(AdapterConfig(**{**vars(CONFIG), "layers": 1})))
+    embeddings = adapter.embed(torch.randn(2, 17, 8, 1, 6))
+    block, given = net.transformer_blocks[0], []
+    block.attn2.register_forward_hook(lambda module, args, output: given.extend([args[0], output]))
+    adapter.install(net)
+    block.norm2.register_forward_hook(lambda module, args, output: given.append(args[0]))
+    with adapter.hearing(embeddings, FRAME, FACE):
+        call(net)
+    x, text, enters = given
+    z = x + text
+    wanted = z + adapter.layers[0](z, listening(embeddings, FRAME, FACE))
+    torch.testing.assert_close(enters, wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_the_sample_without_a_face_is_dropped_in_a_batch() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,23 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from editalk.backends.dit.cost import Flops, flops, inputs, needed_bytes, on_meta, parameters, weight_bytes, width
+from editalk.backends.dit import caching
+from editalk.backends.dit.cost import (
+    ACTIVATIONS,
+    Flops,
+    flops,
+    inputs,
+    needed_bytes,
+    on_meta,
+    parameters,
+    weight_bytes,
+    width,
+)
 from editalk.backends.dit.precision import Precision
 from tests.bench import dit
 from tests.bench.dit import SIZES, TINY, schedule, works
@@ -48,10 +64,11 @@ def test_operations_grow_with_tokens_and_their_square(tiny: tuple[str, Any]) -> 
 
 @torch.no_grad()
 def test_inputs_run_and_the_meta_device_counts_the_same(tiny: tuple[str, Any]) -> None:
+    from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
     real = TINY[tiny[0]].build("cpu")
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):  # it knows no other on the CPU
         out = real(**inputs(real, 24, 5, 7, "cpu"))
     assert out[0].shape == (1, 24, 8)
     assert flops(real, 24, 5, 7).total == counter.get_total_flops()
@@ -108,17 +125,87 @@ def test_workloads_are_those_of_the_issue() -> None:
     assert tokens["10 s of lips", "crop, sparse"].cells < tokens["10 s of lips", "face crop"].cells < lips.cells / 7
 
 
-def test_the_table_counts_and_runs_tiny_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_counts_and_runs_tiny_models(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = [w for w in works(8) if w.where == "face crop" or w.what == "1 s Addition"]
+    monkeypatch.setattr(dit, "works", lambda scale=1: few)
     path = tmp_path / "dit.json"
-    assert dit.main(["--tiny", "--steps", "4", "--json", str(path)]) == 0
+    assert dit.main(["--tiny", "--models", "tiny-ltx-video", "--steps", "8", "--json", str(path)]) == 0
     assert "nothing was measured" in capsys.readouterr().out or torch.cuda.is_available()
     rows = json.loads(path.read_text())["rows"]
-    assert len(rows) == 2 * 5 * 4
+    assert len(rows) == len(few) * 4
     assert all(row["seconds"] > 0 for row in rows)
-    found = {(r["model"], r["what"], r["where"], r["precision"], r["reuse"]): r for r in rows}
-    for (model, what, where, kind, reuse), row in found.items():
-        assert row["linear"] <= found[model, what, where, kind, False]["linear"]
-        assert reuse or row["forwards"] >= 4
+    found = {(r["where"], r["precision"], r["reuse"]): r for r in rows}
+    for where in ("face crop", "full frame"):
+        plain, cached = (found[where, "fp8", reuse] for reuse in (False, True))
+        assert cached["linear"] < plain["linear"] == found[where, "bf16", False]["linear"]
+        assert cached["forwards"] == len(schedule(next(w for w in few if w.where == where), 8, True))
+
+
+@torch.no_grad()
+def test_every_other_named_forward_is_what_the_transformer_reuses() -> None:
+    transformer, work, forwards = TINY["tiny-ltx-video"].build("cpu", torch.float32), dit.Work("x", "y", 20, 1, 1), 0
+    given_ = {n: inputs(transformer, n, 5, 0, "cpu") for n, _ in work.steps(8, True)}
+
+    def count(*_: Any) -> None:
+        nonlocal forwards
+        forwards += 1
+
+    transformer.transformer_blocks[1].register_forward_hook(count)
+    caching.install(transformer, dit.ALTERNATE)
+    for tokens, name in work.steps(8, True):
+        with caching.context(transformer, name):
+            transformer(**given_[tokens])
+    assert forwards == len(schedule(work, 8, True)) < len(schedule(work, 8, False))
+
+
+class Alive(TorchDispatchMode):
+    """How many bytes of tensors live at once; a fused attention, which keeps no table of scores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self.known: dict[int, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            storage = tensor.untyped_storage() if isinstance(tensor, Tensor) else None
+            if storage is not None and storage._cdata not in self.known:
+                self.known[storage._cdata] = storage.nbytes()
+                self.now += storage.nbytes()
+                self.peak = max(self.peak, self.now)
+                weakref.finalize(storage, self.forget, storage._cdata)
+        return out
+
+    def forget(self, key: int) -> None:
+        self.now -= self.known.pop(key, 0)
+
+
+class Fused(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.nn.functional.scaled_dot_product_attention:
+            return torch.empty_like(args[0] if args else kwargs["query"])
+        return func(*args, **kwargs)
+
+
+@pytest.mark.parametrize(("name", "bytes_"), [("ltx-video-0.9.7", 58), ("ltx-2.3", 74)])
+@torch.no_grad()
+def test_activations_of_the_real_widths(name: str, bytes_: int) -> None:
+    """Blocks come one after the other: two hold as much at once as 48."""
+    size = SIZES[name]
+    meta = type(size)(size.config | {"num_layers": 2}, 256, size.sound, 1, "").build()
+    peaks = []
+    for tokens in (10000, 30000):
+        given_ = inputs(meta, tokens, 256, 154)
+        with Fused(), Alive() as alive:
+            meta(**given_)
+        peaks.append(alive.peak)
+    counted = (peaks[1] - peaks[0]) / 20000 / width(meta)
+    assert counted == pytest.approx(bytes_, abs=1)
+    assert counted < ACTIVATIONS < 1.5 * counted
 
 
 def test_an_estimate_is_operations_by_rate() -> None:

@@ -77,7 +77,8 @@ def test_fit_keeps_what_moves_before_what_stands() -> None:
 def test_fit_is_deterministic_orthonormal_and_scaled() -> None:
     samples = [torch.randn(300, SIZE, generator=torch.Generator().manual_seed(i)) for i in range(2)]
     a, b = (fit(samples, STEP, CELL, 8) for _ in range(2))
-    assert torch.equal(a.basis, b.basis) and torch.equal(a.scale, b.scale)
+    assert torch.equal(a.basis, b.basis)
+    assert torch.equal(a.scale, b.scale)
     assert torch.allclose(a.basis @ a.basis.T, torch.eye(8), atol=1e-5)
     latents = a.project(torch.cat(samples))
     assert float(latents.square().mean()) == pytest.approx(1, abs=0.01)

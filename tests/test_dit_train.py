@@ -1,4 +1,4 @@
-"""Training a small lip model: examples are the lip pass's, the loss is the paper's, a training can be taken up again."""
+"""Training a small lip model: examples are the lip pass's, the loss the paper's, a training can be taken up again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FEATURES = "log-mel-100-8"
 
 def take(seed: int, frames: int = 57) -> Take:
     """A face whose mouth is a dark bar that opens with the voice."""
-    sound, loud = voice(frames / 25, seed)
+    sound, loud = voice((frames + 0.5) / 25, seed)
     opening = 12 * loud[:frames]
     points = talking(opening)[..., :2] * 128 / 300
     pictures = np.full((frames, 128, 112, 3), 150, np.uint8)
@@ -66,9 +66,10 @@ def test_an_example_withholds_mouths_and_nothing_else(learn: list[Shown], vae: L
     count = int(tokens.frame.max()) + 1
     assert len(made.windows) == 1 + STEP * (count - 1)
     assert own.sum() % count == 0  # the same cells in all latent frames
-    assert torch.equal(tokens.mask, tokens.face) and set(tokens.mask.tolist()) <= {0.0, 1.0}
-    assert tokens.mask.any() and not tokens.mask.all()
-    assert not tokens.mask[~own].any() and bool((tokens.coords[~own, 0, 1] < 0).all())
+    assert torch.equal(tokens.mask, tokens.face)
+    assert set(tokens.mask.tolist()) == {0.0, 1.0}
+    assert not tokens.mask[~own].any()
+    assert bool((tokens.coords[~own, 0, 1] < 0).all())
     assert len(torch.unique(tokens.coords[~own, 0, 0])) in (0, 6)
 
 
@@ -94,8 +95,8 @@ def test_references_are_mouths_at_times_of_their_own(learn: list[Shown], vae: Li
 def test_noise_levels_are_high() -> None:
     rng = np.random.default_rng(0)
     found = np.array([level(rng) for _ in range(4000)])
-    assert 0 < found.min() and found.max() < 1
-    assert (found > 0.6).mean() == pytest.approx(0.75, abs=0.03)
+    assert np.all((found > 0) & (found < 1))
+    assert (found > 0.72).mean() == pytest.approx(0.75, abs=0.03)
 
 
 def test_noise_is_where_the_mask_says(learn: list[Shown], vae: LinearVae) -> None:
@@ -116,17 +117,17 @@ def test_only_generated_tokens_are_learnt(learn: list[Shown], vae: LinearVae) ->
     chosen = given_.tokens.mask > 0
     assert torch.allclose(found, (off - noise + given_.tokens.latent)[chosen].square().mean())
     found.backward()  # type: ignore[no-untyped-call]
-    grown = {n.split(".")[2] for n, p in made.adapter.layers.named_parameters() if p.grad is not None and p.grad.any()}
-    assert "to_out" in {name.split(".")[0] for name in grown} | grown
+    outputs = [p for name, p in made.adapter.layers.named_parameters() if ".to_out." in name]
+    assert all(p.grad is not None and bool(p.grad.any()) for p in outputs)
 
 
 def test_it_learns_and_sound_comes_to_matter(learn: list[Shown], vae: LinearVae) -> None:
     made = trainer(learn, vae)
-    assert not made.adapter.trained
+    before = made.adapter.trained
     for _ in range(30):
         made.losses.append(made.one(0))
     assert np.mean(made.losses[-8:]) < 0.9 * np.mean(made.losses[:8])
-    assert made.adapter.trained
+    assert (before, made.adapter.trained) == (False, True)
     given_ = example(learn[0], (), vae, 8, np.random.default_rng(1))
     wrong = heard(learn[1], 0, len(given_.windows), 8)
     right, other = loop.validated(made, [(given_, wrong)], (0.9,))
@@ -157,7 +158,8 @@ def test_the_folder_is_a_model_and_says_the_same(learn: list[Shown], vae: Linear
     found = inspect(tmp_path / "small")
     assert (found.family, found.step, found.lips) == ("ltx-video", STEP, True)
     model = load(found, torch.device("cpu"), Precision.FP32, False)
-    assert isinstance(model.vae, LinearVae) and model.sigmas(100)[0] == 1 and model.sigmas(100)[-1] == 0
+    assert isinstance(model.vae, LinearVae)
+    assert model.sigmas(100)[:: loop.STEPS] == (1, 0)
     one = learn[0]
     given_ = example(one, learn[1:], vae, 8, np.random.default_rng(3))
     start, length = 4, len(given_.windows)

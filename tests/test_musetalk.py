@@ -39,9 +39,9 @@ from editalk.timebase import FrameRange, FrameRate
 # Made with the authors' code (github.com/TMElyralab/MuseTalk, MIT, run and compared only; transformers 4.39.2,
 # diffusers 0.30.2, torch 2.13 on a CPU) from the weights, faces and voice of tiny_musetalk.py. `windows`:
 # AudioProcessor.get_whisper_chunk of noise_voice(3.3), written as 16-bit WAV, at 25 fps, frames 0, 40 and 81; `placed`:
-# with PositionalEncoding; `latents`: VAE.get_latents_for_unet of noise_face 0 … 2, its random draw replaced by the mean,
-# every fourth row and column; `faces`: VAE.decode_latents of one UNet step, before rounding, every eighth row and column
-# from the fourth on.
+# with PositionalEncoding; `latents`: VAE.get_latents_for_unet of noise_face 0 … 2, its random draw replaced by the
+# mean, every fourth row and column; `faces`: VAE.decode_latents of one UNet step, before rounding, every eighth row and
+# column from the fourth on. The last two with the networks in float64: their float32 is good to 1.4e-4 only.
 GOLDEN = Path(__file__).parent / "golden/musetalk.safetensors"
 TALK = Path(editalk.__file__).resolve().parents[1] / "examples/talk.mp4"
 RATES = ("25", "24000/1001", "30000/1001", "30", "50", "60000/1001", "12", "23.7")
@@ -70,16 +70,22 @@ def wave_file_voice() -> NDArray[np.float32]:
     return whole.astype(np.float32)
 
 
-def test_networks_are_the_authors(networks: Networks) -> None:
+def test_what_is_heard_is_the_authors(networks: Networks) -> None:
     golden = load_file(GOLDEN)
     hearing = Hearing(networks, Audio(wave_file_voice()[:, None], 16000), 0.0, FrameRate(Fraction(25)), 0)
     windows = hearing.around([0, 40, 81])
-    faces = np.stack([tiny.noise_face(k) for k in range(3)]).astype(np.float32) / 127.5 - 1
     placed = windows + places(windows.shape[1], windows.shape[2])
-    assert float((windows - golden["windows"]).abs().max()) < 1e-4
-    assert float((placed - golden["placed"]).abs().max()) < 1e-4
-    assert float((networks.latents(faces)[:, :, ::4, ::4] - golden["latents"]).abs().max()) < 1e-4
-    assert np.abs(networks.drawn(faces, windows)[:, 4::8, 4::8] - golden["faces"].numpy()).max() < 1e-4
+    assert float((windows - golden["windows"]).abs().max()) < 1e-5
+    assert float((placed - golden["placed"]).abs().max()) < 1e-5
+
+
+def test_what_is_drawn_is_the_authors(folder: Path) -> None:
+    golden = load_file(GOLDEN)
+    networks = load(folder, dtype=torch.float64)
+    faces = np.stack([tiny.noise_face(k) for k in range(3)]).astype(np.float32) / 127.5 - 1
+    assert float((networks.latents(faces)[:, :, ::4, ::4] - golden["latents"]).abs().max()) < 1e-5
+    drawn = networks.drawn(faces, golden["windows"])
+    assert np.abs(drawn[:, 4::8, 4::8] - golden["faces"].numpy()).max() < 1e-5
 
 
 def test_the_hidden_half_does_not_matter_to_its_latents(networks: Networks) -> None:
@@ -227,7 +233,7 @@ def test_colours_come_back(range_: int, space: int) -> None:
 # -------------------------------------------------------------------------------------------------------------- pass
 
 
-def asked(count: int = 30, lips: tuple[tuple[int, int], ...] = ((4, 24),), region: Region = Region.MOUTH,
+def asked(count: int = 16, lips: tuple[tuple[int, int], ...] = ((4, 13),), region: Region = Region.MOUTH,
           lost: tuple[int, ...] = (), new: tuple[int, int] = (0, 0)) -> WindowInput:  # fmt: skip
     """A window over `count` source frames whose face is lost in some; [new) is content without footage."""
     track = FaceTrack(np.arange(count), faces(count))
@@ -244,16 +250,16 @@ def asked(count: int = 30, lips: tuple[tuple[int, int], ...] = ((4, 24),), regio
 
 @pytest.mark.parametrize("region", [Region.MOUTH, Region.FACE])
 def test_source_frames_get_lips(pass_: MuseTalk, region: Region) -> None:
-    window = asked(region=region, lost=(9, 10))
+    window = asked(region=region, lost=(11,))
     made = list(pass_.draw(window, ()))
-    assert [m.frame for m in made] == [f for f in range(4, 24) if f not in (9, 10)]
+    assert [m.frame for m in made] == [4, 5, 6, 7, 8, 9, 10, 12]
     for one in made:
         assert one.source == one.frame
         assert one.mask is not None
         base = picture(window.track.points[one.frame])
         assert set(np.unique(one.mask)) == {0, 255}
         assert (one.image[one.mask == 0] == base[one.mask == 0]).all()
-    inner = made[8]
+    inner = made[4]
     assert inner.mask is not None
     x, y = window.track.points[inner.frame][list(LIPS_OUTER), :2].T.astype(int)
     assert (inner.mask[y, x] == 255).all()
@@ -263,28 +269,28 @@ def test_source_frames_get_lips(pass_: MuseTalk, region: Region) -> None:
 
 
 def test_lips_follow_the_sound(pass_: MuseTalk) -> None:
-    window = asked()
+    window = asked(lips=((4, 11),))
     silent = replace(window, sound=Audio(np.zeros_like(window.sound.samples), 16000))
     a, b = (list(pass_.draw(w, ())) for w in (window, silent))
-    assert np.mean([(x.image != y.image).any() for x, y in zip(a, b, strict=True)][3:-3]) == 1
+    assert np.mean([(x.image != y.image).any() for x, y in zip(a, b, strict=True)]) == 1
 
 
 def test_masks_are_united(pass_: MuseTalk) -> None:
-    window = asked()
-    own = picture(window.track.points[12])
+    window = asked(7, lips=((0, 7),))
+    own = picture(window.track.points[3])
     mask = np.zeros(own.shape[:2], np.uint8)
     mask[20:60, 30:90] = 255
     mask[180:186, 125:130] = 255  # within the mouth
     image = np.where(mask[..., None] > 0, np.uint8(255) - own, np.uint8(7))
     kept = image.copy()
-    first = next(m for m in pass_.draw(window, [Rendered(12, image, mask, 12)]) if m.frame == 12)
+    first = next(m for m in pass_.draw(window, [Rendered(3, image, mask, 3)]) if m.frame == 3)
     assert (image == kept).all()
     assert first.mask is not None
-    assert first.source == 12
+    assert first.source == 3
     assert (first.mask[mask > 0] == 255).all()
     assert (first.mask > 0).sum() > (mask > 0).sum() + 500
     assert (first.image[20:60, 30:90] == image[20:60, 30:90]).all()
-    plain = next(m for m in pass_.draw(window, ()) if m.frame == 12)
+    plain = next(m for m in pass_.draw(window, ()) if m.frame == 3)
     assert plain.mask is not None
     assert (first.mask == np.maximum(mask, plain.mask)).all()
     assert not (first.image[180:186, 125:130] == plain.image[180:186, 125:130]).all()  # drawn on what was made
@@ -292,21 +298,48 @@ def test_masks_are_united(pass_: MuseTalk) -> None:
 
 def test_what_gets_no_lips_passes(pass_: MuseTalk) -> None:
     window = asked(lips=((4, 8),), lost=(6,))
-    made = [Rendered(f, picture(window.track.points[0]), np.full((300, 260), 255, np.uint8), f) for f in (2, 6, 20)]
+    made = [Rendered(f, picture(window.track.points[0]), np.full((300, 260), 255, np.uint8), f) for f in (2, 6, 14)]
     out = list(pass_.draw(window, made))
-    assert [m.frame for m in out] == [2, 4, 5, 6, 7, 20]
-    assert [m for m in out if m.frame in (2, 6, 20)] == made
+    assert [m.frame for m in out] == [2, 4, 5, 6, 7, 14]
+    assert [m for m in out if m.frame in (2, 6, 14)] == made
     assert list(pass_.draw(asked(lips=()), made)) == made
-    assert list(pass_.draw(asked(lost=tuple(range(30))), made)) == made
+    assert list(pass_.draw(asked(lost=tuple(range(16))), made)) == made
+
+
+class Covered(Pictures):
+    """Footage with a cup before the face in some frames, from column `left` on."""
+
+    left = 85
+
+    def image(self, frame: int, within: object = None) -> NDArray[np.uint8]:
+        image = super().image(frame)
+        if frame in (22, 23, 24):
+            image[165:235, self.left : self.left + 95] = (215, 122, 118)
+        return image
+
+
+def test_nothing_is_drawn_over_what_hides_the_mouth(pass_: MuseTalk) -> None:
+    window = asked(60, lips=((18, 30),))
+    covered = Covered(window.track)
+    bare, hid = (list(pass_.draw(replace(window, footage=f), ())) for f in (Pictures(window.track), covered))
+    assert [m.frame for m in bare] == list(range(18, 30))
+    assert [m.frame for m in hid] == [f for f in range(18, 30) if f not in (22, 23, 24)]
+    covered.left = 148
+    partly = {m.frame: m for m in pass_.draw(replace(window, footage=covered), ())}
+    one = partly[23]
+    assert one.mask is not None
+    assert one.mask[175:225, 150:162].max() == 0
+    assert (one.mask[180:200, 105:125] == 255).mean() > 0.9
+    assert (partly[20].image == next(m for m in bare if m.frame == 20).image).all()
 
 
 def test_pictures_stream(pass_: MuseTalk) -> None:
-    window = asked(60, lips=((0, 60),))
+    window = asked(18, lips=((0, 18),))
     taken = 0
 
     def made() -> Iterator[Rendered]:
         nonlocal taken
-        for frame in range(60):
+        for frame in range(18):
             taken += 1
             yield Rendered(frame, picture(window.track.points[frame]), np.zeros((300, 260), np.uint8), frame)
 
@@ -318,14 +351,14 @@ def test_pictures_stream(pass_: MuseTalk) -> None:
 def test_a_face_is_found_in_pictures_never_seen(pass_: MuseTalk) -> None:
     source = probe(TALK)
     with FrameReader(source) as reader, FaceTracker() as tracker:
-        images = [to_image(reader.frame(f)) for f in range(6)]
+        images = [to_image(reader.frame(f)) for f in range(4)]
         track = tracker.track(list(enumerate(images)))
-    window = asked(lips=((10, 16),), new=(10, 16))
+    window = asked(lips=((10, 14),), new=(10, 14))
     window = replace(window, track=track, video=source.video, footage=NoFootage())
     fresh = [np.ascontiguousarray(image[:, ::-1]) for image in images]
     made = list(pass_.draw(window, (Rendered(10 + k, image) for k, image in enumerate(fresh))))
-    assert [m.frame for m in made] == list(range(10, 16))
-    points = track.points[3].copy()
+    assert [m.frame for m in made] == list(range(10, 14))
+    points = track.points[2].copy()
     points[:, 0] = source.video.width - points[:, 0]
     crop = face_crop(points, source.video)
     assert crop is not None
@@ -390,6 +423,12 @@ def test_broken_files_are_named(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "unet/config.json").write_text(json.dumps({**tiny.UNET, "in_channels": 4}), "utf-8")
     with pytest.raises(ModelsError, match=r"in_channels is 4, MuseTalk's is 8"):
         load(tmp_path)
+
+
+def test_other_weights_have_another_key(folder: Path, tmp_path: Path) -> None:
+    other = MuseTalk(copied(folder, tmp_path))
+    assert other.key != MuseTalk(folder).key == MuseTalk(folder).key
+    assert MuseTalk(tmp_path, dtype=torch.float16).key != other.key
 
 
 def test_a_device_that_is_not_there(folder: Path) -> None:

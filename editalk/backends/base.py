@@ -96,6 +96,10 @@ class Backend(Protocol):
         """
         ...
 
+    def figures(self) -> dict[str, int]:
+        """What all windows so far took, for the report; nothing where there is nothing to tell."""
+        ...
+
 
 class LipPass(Protocol):
     """Draws the lips that the sound asks for into pictures that are there already, whoever made them.

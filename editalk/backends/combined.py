@@ -14,6 +14,7 @@ class Combined:
     def __init__(self, temporal: Backend, lips: LipPass) -> None:
         self.temporal, self.lips = temporal, lips
         self.name, self.grid_step = f"{temporal.name}+{lips.name}", temporal.grid_step
+        self.key = f"{temporal.key}+{lips.key}"
         can = temporal.capabilities
         self.capabilities = Capabilities(can.temporal, True, can.regions | lips.regions)
 
@@ -23,3 +24,6 @@ class Combined:
         if self.temporal.capabilities.lips:
             asked = replace(given, window=replace(given.window, lips=()))
         return self.lips.draw(given, self.temporal.render(asked))
+
+    def figures(self) -> dict[str, int]:
+        return self.temporal.figures()

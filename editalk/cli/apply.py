@@ -69,6 +69,7 @@ def apply_command(
 ) -> None:
     """Make VIDEO say what EDITED says."""
     from editalk.backends import Choice
+    from editalk.backends.dit.parallel import writes
     from editalk.media.container import check_file
     from editalk.pipeline import Clock, Edit, planned, report, run, summary
 
@@ -76,7 +77,7 @@ def apply_command(
         raise UsageError("give either EDITED or --plan")
     _check_kinds(fail_on or [], dry_run)
     check_file(video)
-    console = Console(quiet, progress)
+    console = Console(quiet or not writes(), progress)
     choice = Choice(backend, device, weights, precision, offload, lip_pass, seed)
     edit = Edit(video, edited, tuple(voice or ()), transcript, plan, covers.value if covers else None, choice, face,
                 language, region)  # fmt: skip
@@ -87,6 +88,8 @@ def apply_command(
             made = summary(ready.plan)
     else:
         result = run(edit, target, overwrite, cache, clock, console)
+        if result is None:
+            return  # of several processes another one reports
         made = report(result, clock)
     made["warnings"] = console.warnings
     if as_json:

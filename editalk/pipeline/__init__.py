@@ -12,7 +12,7 @@ from editalk.analysis import Analysis
 from editalk.backends import Choice, choose
 from editalk.backends.base import Backend
 from editalk.cache import Cache
-from editalk.errors import PlanError, SourceError, UsageError
+from editalk.errors import DeviceError, PlanError, SourceError, UsageError
 from editalk.face import FaceTracker
 from editalk.media import SoundFile
 from editalk.mux import check_target
@@ -101,18 +101,30 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
         yield Prepared(source, transcript, plan, voices.sounds, analysis, backend, why)
 
 
-def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, reporter: Reporter) -> Result:
-    """Transcript to finished file; `out` is written whole or not at all."""
+def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, reporter: Reporter) -> Result | None:
+    """Transcript to finished file; `out` is written whole or not at all. None: of several processes another writes it.
+    """
     check_target(out, overwrite, edit.video)
     with planned(edit, cache, clock, reporter) as ready:
         if edit.backend.name == "auto":
             reporter.say(f"backend {ready.backend.name}: {ready.why}")
+        _check_lips(ready)
         with clock.stage("face"):
             ready.analysis.prepare(_footage(ready))
             _warn_without_face(ready, edit.face, reporter)
         speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken_ranges(ready.transcript))
         return apply(ready.plan, ready.source, speech, ready.analysis, ready.backend, out, overwrite, cache,
                      edit.backend.seed, clock, reporter)  # fmt: skip
+
+
+def _check_lips(ready: Prepared) -> None:
+    count = sum(bool(window.lips) for window in ready.plan.windows)
+    if count and not ready.backend.capabilities.lips:
+        raise DeviceError(
+            f"backend {ready.backend.name} with these weights makes additions and removals, but no lips: they have no "
+            f"trained audio layers (audio_adapter), and {count} of {len(ready.plan.windows)} windows need lips; add "
+            "--lip-pass musetalk, or take --weights ltx-2.3-distilled or --backend exemplar"
+        )
 
 
 def _check_regions(edit: Edit, script: Script, backend: Backend, reporter: Reporter) -> None:

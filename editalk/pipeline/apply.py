@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from editalk.analysis import Analysis
 from editalk.backends.base import Backend
+from editalk.backends.dit.parallel import writes
 from editalk.cache import Cache
 from editalk.compose import Shown, timeline
 from editalk.media.image import luma
@@ -56,18 +57,21 @@ class Result:
     identical: int
     joins: tuple[JoinCheck, ...]
     clicks: tuple[ClickCheck, ...]
+    figures: dict[str, int]
 
 
 def apply(
     plan: EditPlan, source: Source, speech: Soundtrack, analysis: Analysis,
     backend: Backend, out: Path, overwrite: bool, cache: Cache, seed: int, clock: Clock, reporter: Reporter,
-) -> Result:  # fmt: skip
-    """Render what the plan asks for and write the edited video; whole, or nothing."""
+) -> Result | None:  # fmt: skip
+    """Render what the plan asks for and write the edited video; whole, or nothing. None: another process writes it."""
     with clock.stage("render"):
         strips = render(plan, source, speech, analysis, backend, cache, seed, reporter)
+    if not writes():
+        return None
     with clock.stage("mux"), Writer(out, source.info, plan.source.rate, overwrite=overwrite) as writer:
         pictures, sounds, identical = _write(plan, source, strips, speech, analysis, writer, reporter)
-    return Result(out, plan, backend.name, identical, pictures, sounds)
+    return Result(out, plan, backend.name, identical, pictures, sounds, backend.figures())
 
 
 def _write(
@@ -134,6 +138,7 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
     return {
         "output": str(result.output),
         "backend": result.backend,
+        "backend_figures": result.figures,
         "frame_rate": str(rate),
         "frames": plan.frames,
         "duration": round(float(rate.seconds(plan.frames)), 6),

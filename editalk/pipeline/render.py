@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 from editalk.analysis import Analysis
 from editalk.asr.phones import phones_within
 from editalk.backends.base import Backend, Rendered, WindowInput
+from editalk.backends.dit.parallel import everywhere
 from editalk.cache import Cache, key
 from editalk.compose import StripWriter, paste
 from editalk.media import working_format
@@ -44,7 +45,7 @@ def render(
     with reporter.stage("Rendering", total) as advance:
         for window in plan.windows:
             path = cache.path("window", _key(window, plan, source, backend, analysis, seed) + ".mkv")
-            if path.exists():
+            if everywhere(path.exists()):
                 advance(len(window.span))
             else:
                 with cache.making(path) as part:

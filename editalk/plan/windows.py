@@ -51,14 +51,20 @@ def windows(
     for piece in pieces:
         if piece.source is None or piece.resampled:
             changes.append(_Change(FrameRange(piece.start - step, piece.end + 2 * step - 1), Region.FRAME))
-    return tuple(_window(merged, pieces, faded, operations, frames, step) for merged in _merge(changes, frames))
+    merged = list(_merge(changes, frames, step))
+    ends = [0, *(c.span.end for c in merged[:-1])]
+    starts = [*(c.span.start for c in merged[1:]), frames]
+    return tuple(
+        _window(change, pieces, faded, operations, FrameRange(end, start), step)
+        for change, end, start in zip(merged, ends, starts, strict=False)
+    )
 
 
-def _merge(changes: Sequence[_Change], frames: int) -> Iterator[_Change]:
+def _merge(changes: Sequence[_Change], frames: int, step: int) -> Iterator[_Change]:
     last: _Change | None = None
     for change in sorted(changes, key=lambda c: c.span):
         span = FrameRange(max(0, change.span.start), min(frames, change.span.end))
-        if last and span.start <= last.span.end:
+        if last and span.start <= last.span.end + step:  # less than a latent frame between them is no context
             region = max(last.region, change.region, key=_ORDER.index)
             last = _Change(FrameRange(last.span.start, max(last.span.end, span.end)), region)
         else:
@@ -74,13 +80,14 @@ def _window(
     pieces: Sequence[Piece],
     lips: Sequence[tuple[FrameRange, Region]],
     operations: Sequence[Operation],
-    frames: int,
+    clean: FrameRange,
     step: int,
 ) -> RenderWindow:
+    """`clean`: the timeline frames between the neighbouring windows, this one included."""
     span = change.span
     drawn = [(s, r) for s, r in lips if s.start < span.end and span.start < s.end]
     reach = CONTEXT_STEPS * step
-    context = FrameRange(max(0, span.start - reach), min(frames, span.end + reach))
+    context = FrameRange(max(clean.start, span.start - reach), min(clean.end, span.end + reach))
     near = tuple(_clipped(p, context) for p in pieces if p.start < context.end and context.start < p.end)
     return RenderWindow(
         span=span,

@@ -55,7 +55,7 @@ class Size:
     def build(self, device: torch.device | str = "meta", dtype: torch.dtype = torch.bfloat16) -> Any:
         from diffusers import LTX2VideoTransformer3DModel, LTXVideoTransformer3DModel
 
-        kind = LTX2VideoTransformer3DModel if self.sound else LTXVideoTransformer3DModel
+        kind: Any = LTX2VideoTransformer3DModel if self.sound else LTXVideoTransformer3DModel
         before = torch.get_default_dtype()
         torch.set_default_dtype(dtype)
         try:
@@ -255,8 +255,9 @@ def sizes(names: Sequence[str], known: dict[str, Size]) -> Table:
 
 def printed(rows: Sequence[Row]) -> Table:
     """A line for each schedule: bfloat16, FP8, FP8 with reuse; seconds and GiB as measured, with ~ as estimated."""
-    table = Table("model", "work", "tokens", "of full", "steps", "forwards", "PFLOP", "s bf16", "s fp8", "s fp8 cached",
-                  "GiB bf16", "GiB fp8", title="Transformer over the whole schedule")  # fmt: skip
+    table = Table("model", "work", "tokens", "of full", "steps", "forwards", "TFLOP a step", "PFLOP",
+                  "s bf16", "s fp8", "s fp8 cached", "GiB bf16", "GiB fp8",
+                  title="Transformer over the whole schedule")  # fmt: skip
     kinds: dict[tuple[object, ...], dict[tuple[str, bool], Row]] = {}
     for row in rows:
         line = (row.model, row.what, row.where, row.steps)
@@ -266,11 +267,19 @@ def printed(rows: Sequence[Row]) -> Table:
         table.add_row(
             bf16.model, f"{bf16.what}, {bf16.where}", f"{bf16.tokens}", f"{bf16.share:.0%}",
             f"{bf16.steps}x{bf16.passes}", f"{bf16.forwards}/{cached.forwards}",
-            " / ".join(f"{(r.linear + r.attention) / 1e15:.3g}" for r in (bf16, cached)),
-            *(f"~{r.estimate:.3g}" if r.seconds is None else f"{r.seconds:.3g}" for r in (bf16, fp8, cached)),
+            short(operations(bf16) / bf16.steps / 1e12), "/".join(short(operations(r) / 1e15) for r in (bf16, cached)),
+            *(f"~{short(r.estimate)}" if r.seconds is None else short(r.seconds) for r in (bf16, fp8, cached)),
             *(f"~{r.needed / GIB:.0f}" if r.peak is None else f"{r.peak / GIB:.1f}" for r in (bf16, fp8)),
         )  # fmt: skip
     return table
+
+
+def operations(row: Row) -> float:
+    return row.linear + row.attention
+
+
+def short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -280,7 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", default="8,30")
     parser.add_argument("--tiny", action="store_true", help="tiny models on a small picture, run on the CPU too")
     given = parser.parse_args(arguments)
-    known, scale = (TINY, 4) if given.tiny else (SIZES, 1)
+    known, scale = (TINY, 8) if given.tiny else (SIZES, 1)
     names = [n for n in given.models.split(",") if n] or list(known)
     if odd := [n for n in names if n not in known]:
         parser.error(f"{odd[0]}: the models are {', '.join(known)}")
@@ -293,7 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             short = [row for row in mine if row.steps == min(steps)]
             mine = [row for row in mine if row not in short] + measured(short, known[name], device, scale)
         rows += mine
-    console = Console(width=150)
+    console = Console(width=170)
     console.print(sizes(names, known))
     console.print(printed(rows))
     where = torch.cuda.get_device_name() if device.type == "cuda" else "no CUDA GPU here: nothing was measured"

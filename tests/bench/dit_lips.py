@@ -98,7 +98,7 @@ def _latents(model: Model, take: Take, count: int) -> torch.Tensor:
 
 
 def _bytes(pictures: NDArray[np.float32]) -> Pictures:
-    return np.rint(127.5 * (pictures.clip(-1, 1) + 1)).astype(np.uint8)
+    return np.asarray(np.rint(127.5 * (pictures.clip(-1, 1) + 1)), np.uint8)
 
 
 def faces(pictures: Pictures) -> NDArray[np.float32]:

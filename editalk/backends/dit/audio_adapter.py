@@ -229,7 +229,7 @@ class AudioAdapter(nn.Module):
         finally:
             self._state = None
 
-    def install(self, transformer: nn.Module) -> None:
+    def install(self, transformer: Any) -> None:
         """attn2(x) becomes attn2(x) + face · audio(x + attn2(x)) in every block, which is a residual layer between the
         text's cross-attention and the feed-forward layer. Module and parameter names stay. Raises ModelsError where the
         sizes differ.

@@ -111,7 +111,7 @@ class WhisperStates:
         self.channels = int(config.d_model)
         self._piece = int(config.max_source_positions)  # states of one piece
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference_mode: layers may be trained with what this gives
     def features(self, sound: Audio) -> Tensor:
         wave = resample(sound, SOUND_RATE).mono()
         count = len(wave) * STATES // SOUND_RATE + 1

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from editalk.backends.base import Capabilities, Rendered, WindowInput
+from editalk.backends.dit.crops import PIXELS, whole_picture
 from editalk.errors import DeviceError
 
 if TYPE_CHECKING:
     import torch
 
+    from editalk.backends.dit.counted import Counted
     from editalk.backends.dit.model import Model
     from editalk.backends.dit.precision import Precision
 
@@ -23,7 +26,7 @@ REGIONS = frozenset({"mouth", "face", "head", "frame"})
 
 
 class Dit:
-    """See `editalk.backends.base.Backend`; a `LipPass`, too. `folder`: weights in diffusers' layout; `precision` None:
+    """See `editalk.backends.base.Backend`. `folder`: weights in diffusers' layout; `precision` None:
     FP8 on a GPU, float32 on the CPU. Raises ModelsError for a folder that holds no such weights, DeviceError for a
     device that is not there or not fit for them.
     """
@@ -48,42 +51,41 @@ class Dit:
         self.offload, self.seed = offload, seed
         self.grid_step = self.weights.step
         self.key = f"dit {self.precision} {fingerprint(folder)}"
-        self.regions = REGIONS if self.weights.lips else frozenset()
         self.capabilities = Capabilities(temporal=True, lips=self.weights.lips, regions=REGIONS)
         self._model: Model | None = None
+        self._counted: Counted | None = None
 
     def render(self, given: WindowInput) -> Iterator[Rendered]:
-        """See Backend. Raises DeviceError where lips are asked for of weights that do not hear."""
+        """See Backend. New content and joins first, then lips on what that makes and on the footage."""
+        from editalk.backends.dit.lips import lip_pictures
         from editalk.backends.dit.temporal import temporal_frames
 
-        if given.window.lips:
-            self._hears()
         with self._memory(given):
-            made = temporal_frames(self._loaded(), given, self.seed)
-            yield from self.draw(given, made) if given.window.lips else made
+            model = self._loaded(given)
+            made = temporal_frames(model, given, self.seed)
+            yield from lip_pictures(model, given, made, self.seed) if given.window.lips else made
 
-    def draw(self, given: WindowInput, made: Iterable[Rendered]) -> Iterator[Rendered]:
-        """See LipPass."""
-        from editalk.backends.dit.lips import lip_pictures
+    def figures(self) -> dict[str, int]:
+        """`tokens`: sent through the network, one step after the other, references included; `tokens_full_frame`: what
+        the whole picture would have taken for the same steps and latent frames.
+        """
+        if self._counted is None:
+            return {}
+        return {"tokens": self._counted.tokens, "tokens_full_frame": self._counted.whole}
 
-        self._hears()
-        with self._memory(given):
-            yield from lip_pictures(self._loaded(), given, made, self.seed)
-
-    def _hears(self) -> None:
-        if not self.weights.lips:
-            raise DeviceError(f"{self.weights.folder} makes additions and removals, but no lips: its weights have no "
-                              "trained audio layers (audio_adapter/); add `--lip-pass musetalk`, or take weights of "
-                              "LTX-2.3 or --backend exemplar")  # fmt: skip
-
-    def _loaded(self) -> Model:
+    def _loaded(self, given: WindowInput) -> Model:
+        from editalk.backends.dit.counted import Counted
         from editalk.backends.dit.weights import load
 
         if self._model is None:
-            self._model = load(self.weights, self.device, self.precision, self.offload)
-            if self.weights.lips and not self._model.family.lips:
+            plain = load(self.weights, self.device, self.precision, self.offload)
+            self._counted = Counted(plain.family)
+            self._model = replace(plain, family=self._counted)
+            if self.weights.lips and not plain.family.lips:
                 raise DeviceError(f"{self.weights.folder / 'audio_adapter'}: its output layers are all zero, nobody "
                                   "has trained it; leave it out for edits without lips")  # fmt: skip
+        assert self._counted is not None
+        self._counted.picture = whole_picture(given.video, self._model.vae.cell, PIXELS).cells(self._model.vae.cell)
         return self._model
 
     def _memory(self, given: WindowInput) -> AbstractContextManager[None]:

@@ -90,7 +90,8 @@ def width(transformer: Any) -> int:
 def on_meta(transformer: Any) -> Any:
     """One of the same configuration without any memory, bfloat16."""
     with torch.device("meta"):
-        return type(transformer).from_config(transformer.config).to(torch.bfloat16).eval()
+        made = type(transformer).from_config(transformer.config).eval()
+    return nn.Module.to(made, torch.bfloat16)
 
 
 def inputs(

@@ -39,6 +39,10 @@ class Crop:
         """Quarter turns counter-clockwise from coded to upright."""
         return round(self.video.rotation / 90) % 4
 
+    def cells(self, cell: int) -> int:
+        """Tokens of a latent frame."""
+        return self.rows // cell * (self.columns // cell)
+
     def cut(self, image: Image) -> Picture:
         """What the model sees of a source image."""
         import cv2

@@ -82,11 +82,11 @@ def shown_at(window: RenderWindow, strip: EditedStrip, step: int) -> NDArray[np.
     known = dict(knots)
     last = len(kept) - 1
     first_seen, last_seen = _place(window, strip.frames[0]), _place(window, strip.frames[-1])
-    if strip.latents[0] == NEW or first_seen is None:
+    if window.pieces[0].source is None or first_seen is None:
         knots.insert(0, (window.context.start - 0.5, -0.5))
     elif first_seen not in known:
         knots.insert(0, (first_seen, 0))
-    if strip.latents[-1] == NEW or last_seen is None:
+    if window.pieces[-1].source is None or last_seen is None:
         knots.append((window.context.end - 0.5, last + 0.5))
     elif last_seen not in known:
         knots.append((last_seen, last - strip.padding))

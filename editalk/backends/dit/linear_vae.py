@@ -1,5 +1,5 @@
-"""A linear video VAE: blocks of step × cell × cell pixels in a basis of principal components, fitted in minutes on a CPU.
-It stands where a learnt VAE would in models that are trained from nothing.
+"""A linear video VAE: blocks of step × cell × cell pixels in a basis of principal components, fitted in minutes on a
+CPU. It stands where a learnt VAE would in models that are trained from nothing.
 """
 
 from __future__ import annotations
@@ -129,4 +129,4 @@ def _leading(matrix: Tensor, count: int) -> Tensor:
     for _ in range(ROUNDS):
         held = torch.linalg.qr(matrix @ held)[0]
     values, turn = torch.linalg.eigh(held.T @ matrix @ held)
-    return held @ turn[:, values.argsort(descending=True)[:count]]
+    return torch.as_tensor(held @ turn[:, values.argsort(descending=True)[:count]])

@@ -28,8 +28,8 @@ class Guidance:
 
     The defaults are those of ltx_pipelines and diffusers for LTX-2.3. `text`: from the negative prompt (1: not);
     `sound`: from the picture that hears nothing (1: not); `perturbed`: from the network without the self-attention of
-    `blocks` (0: not; Hyung et al. 2024); `rescale`: share by which the result gets the spread of the unguided one back
-    (Lin et al. 2024, section 3.4).
+    `blocks` (0: not; Hyung et al. 2024), if its configuration has `perturbed_attn`; `rescale`: share by which the
+    result gets the spread of the unguided one back (Lin et al. 2024, section 3.4).
     """
 
     text: float = 3.0
@@ -68,11 +68,17 @@ class Ltx2:
     lips = True
 
     def __init__(self, net: Any, sounds: AudioLatents, prompt: Prompt, guidance: Guidance | None = None) -> None:
-        """Raises ValueError where guidance by text is wanted and `prompt` has no negative one."""
+        """Raises ValueError where `prompt` has not what the family and the guidance need, or the network has not the
+        blocks that guidance perturbs.
+        """
         if prompt.positive.audio is None:
             raise ValueError("the prompt's embeddings are not of this family: they have nothing for the sound")
         if guidance is not None and guidance.text != 1 and prompt.negative is None:
             raise ValueError("guidance by text needs a negative prompt")
+        if guidance is not None and max(guidance.blocks, default=0) >= len(net.transformer_blocks):
+            raise ValueError(
+                f"guidance perturbs {guidance.blocks}, the network has {len(net.transformer_blocks)} blocks"
+            )
         self.net, self.sounds, self.prompt, self.guidance = net, sounds, prompt, guidance
 
     def hear(self, sound: Audio, at: NDArray[np.float64], seconds: NDArray[np.float64]) -> Heard:
@@ -157,13 +163,13 @@ def around(heard: Heard, start: float, end: float) -> Heard | None:
     return Heard(heard.latents[inside], heard.coords[inside]) if bool(inside.any()) else None
 
 
-def _rescaled(x: Tensor, level: Tensor, v: Tensor, pushed: Tensor, share: float) -> Tensor:
-    """The pushed velocity with `share` of the spread that v's x0 has; `level` [n, 1], noise levels of the tokens.
+def _rescaled(x: Tensor, level: Tensor, v: Tensor, pushed: Tensor, rescale: float) -> Tensor:
+    """The pushed velocity with the share `rescale` of the spread that v's x0 has; `level`: [n, 1], the tokens' own.
 
     In x0, over all tokens: as the reference's MultiModalGuider has it.
     """
     plain, x0 = x - v * level, x - pushed * level
-    factor = share * plain.std() / x0.std() + 1 - share
+    factor = rescale * plain.std() / x0.std() + 1 - rescale
     return torch.where(level > 0, (x - factor * x0) / level, pushed)
 
 

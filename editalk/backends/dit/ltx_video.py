@@ -90,8 +90,8 @@ def load_hearing(folder: Path, encoder: Path | None, device: torch.device | str,
 
 @dataclass(frozen=True)
 class _Pass:
-    """One run of the network, by the name of its cache: what it reads, and whether it hears; `weight`: how far away from
-    it the model is pushed.
+    """One run of the network: the name of its cache, the prompt, how far the model is pushed away from it, whether it
+    hears.
     """
 
     name: str

@@ -67,7 +67,7 @@ def near(mask: Tensor, ring: int = RING) -> Tensor:
 
 def denoise(
     model: Model, scene: Scene, rate: float, heard: Any, seed: int, references: References, sparse: bool = False,
-    start: Tensor | None = None, sigmas: tuple[float, ...] | None = None, advance: Callable[[], None] = lambda: None,
+    start: Tensor | None = None, sigmas: tuple[float, ...] | None = None,
 ) -> Tensor:  # fmt: skip
     """[f, c, h, w]: the scene's latents, those generated that its mask says, the others bit for bit.
 
@@ -81,7 +81,7 @@ def denoise(
         tokens = tokens.with_latent(start.permute(0, 2, 3, 1).flatten(0, 2))
     made = sample(
         model.family, tokens[chosen].to(model.device), sigmas or model.sigmas(len(chosen)), heard,
-        torch.Generator().manual_seed(seed), references, clean[chosen].to(model.device), advance=advance,
+        torch.Generator().manual_seed(seed), references, clean[chosen].to(model.device),
     )  # fmt: skip
     latents = clean.clone()
     latents[chosen] = made.to(latents)

@@ -24,7 +24,6 @@ def no_references(block: range) -> Sequence[Tokens]:
 def sample(
     family: Family, tokens: Tokens, sigmas: Sequence[float], heard: Any, generator: torch.Generator,
     references: References = no_references, clean: Tensor | None = None, reuse: bool = True,
-    advance: Callable[[], None] = lambda: None,
 ) -> Tensor:  # fmt: skip
     """What the tokens' latents become, [n, c] float32; where the mask is 0 they stay bit for bit.
 
@@ -42,7 +41,6 @@ def sample(
         v = _velocity(family, tokens.with_latent(x), sigma, heard, blocks, references)
         x0 = (x - v * sigma * mask) * mask + clean * (1 - mask)
         x = torch.where(mask > 0, x + (x - x0) / sigma * (below - sigma), clean)
-        advance()
     return x
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from editalk import models
-from editalk.backends.dit import linear_vae, ltx2, ltx_video, schedules
+from editalk.backends.dit import caching, linear_vae, ltx2, ltx_video, schedules
 from editalk.backends.dit.audio_latents import AudioLatents
 from editalk.backends.dit.family import Family
 from editalk.backends.dit.loading import load_lora, load_module
@@ -92,7 +92,7 @@ def _ltx_video(
     net = ltx_video.load_transformer(found.folder, loose)
     hearing = ltx_video.load_hearing(found.folder, _whisper(), device, loose)
     family = ltx_video.LtxVideo(net, text, hearing, None if found.distilled else ltx_video.Guidance())
-    _finish(net, found.folder, device, precision, offload)
+    _finish(net, found, device, precision, offload)
     if hearing is not None:
         hearing.adapter.to(device)
     return family
@@ -106,18 +106,20 @@ def _ltx2(
     sounds = AudioLatents(load_module(AutoencoderKLLTX2Audio, found.folder / "audio_vae", torch.float32).to(device))
     net = load_module(LTX2VideoTransformer3DModel, found.folder / "transformer", loose)
     family = ltx2.Ltx2(net, sounds, text, None if found.distilled else ltx2.Guidance())
-    _finish(net, found.folder, device, precision, offload)
+    _finish(net, found, device, precision, offload)
     return family
 
 
-def _finish(net: Any, folder: Path, device: torch.device, precision: Precision, offload: bool) -> None:
-    """LoRAs of the folder, the precision, and several GPUs where torchrun started this."""
-    for path in sorted((folder / "loras").glob("*.safetensors")):
+def _finish(net: Any, found: Weights, device: torch.device, precision: Precision, offload: bool) -> None:
+    """LoRAs of the folder, the precision, several GPUs where torchrun started this, reuse between steps."""
+    for path in sorted((found.folder / "loras").glob("*.safetensors")):
         load_lora(net, path)
     to_precision(net, precision, device, offload)
     parallel = from_environment()
     if parallel is not None:
         parallelise(net, parallel, device)
+    if "sigmas" not in _schedule(found.folder):  # how much may be reused is known of the public weights alone
+        caching.install(net, caching.LTX2 if found.family == "ltx2" else caching.LTX_VIDEO)
 
 
 def _vae(folder: Path, dtype: torch.dtype, device: torch.device) -> VideoVae:

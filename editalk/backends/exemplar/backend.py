@@ -72,6 +72,9 @@ class Exemplar:
             yield Rendered(span.start + i, image, None if own is None else mask, own)
             before = base, image
 
+    def figures(self) -> dict[str, int]:
+        return {}
+
     def _learn(self, given: WindowInput) -> LipSync | None:
         """The mouth of the footage; None where there is no face to learn from."""
         if self._learnt is None or not _same_footage(self._learnt[0], given):

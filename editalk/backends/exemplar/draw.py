@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editalk.backends.base import Footage, Image
-from editalk.backends.exemplar.occlusion import BARE, LowerFace, uncovered
+from editalk.backends.exemplar.occlusion import BARE, LowerFace, Sight, uncovered
 from editalk.backends.exemplar.paste import Crop, drawn_box, lower_box, paste
 from editalk.backends.exemplar.path import LipPath
 from editalk.backends.exemplar.retrieve import Pool
@@ -47,7 +47,7 @@ class LipRenderer:
         if not crop.image.size or not under.image.size:
             return None
         sight = self._face.look(under) if self._face is not None else BARE
-        self._hidden = max(1 - sight.shown, FADE * self._hidden - 0.05)
+        self._hidden = hidden(sight, self._hidden)
         share = 1 - self._hidden
         if share <= 0:
             return None
@@ -81,7 +81,7 @@ class LipRenderer:
         seen = {row: self._crop(row) for row in sorted((wanted | beside) - set(self._held))}
         self._held |= {row: crop for row, crop in seen.items() if row in wanted}
         if self._face is None:
-            self._face = _known([*self._held.values(), *(seen[row] for row in sorted(beside))])
+            self._face = known([*self._held.values(), *(seen[row] for row in sorted(beside))])
         self._replace(first)
 
     def _crop(self, row: int) -> Crop:
@@ -112,7 +112,13 @@ class LipRenderer:
                 self._rows[i] = rows[near.argmin()]
 
 
-def _known(crops: list[Crop]) -> LowerFace | None:
+def hidden(sight: Sight, before: float) -> float:
+    """How much of a new mouth is not drawn, 0 … 1; `before`: in the frame before."""
+    return max(1 - sight.shown, FADE * before - 0.05)
+
+
+def known(crops: list[Crop]) -> LowerFace | None:
+    """What this lower face looks like with nothing in front of it; None where too few crops show it."""
     seen = [crop for crop in crops if crop.image.size]
     return LowerFace.of(seen[:: -(-len(seen) // KNOWN)]) if len(seen) >= LEAST else None
 

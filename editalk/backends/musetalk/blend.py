@@ -21,7 +21,7 @@ NOSE = (195, 4, 48, 64, 98, 2, 327, 294, 278)  # kept: speech does not move it, 
 BRIDGE = 5  # the lower part of the nose's bridge: landmark 29 of 68
 CHIN_MARGIN = 10  # pixels below the chin, the authors' extra_margin
 LEAST = 24  # pixels across a face, fewer are not drawn
-JAW_GROWTH = 0.05  # by which a jaw may open beyond the footage's, of its size
+OUTLINE = (0.88, 1.05)  # of the face's, across and down: hair stays out, a jaw may open further than the footage's
 SOFT = 0.06  # eye distances over which new pixels go over into old ones
 EDGE = 6  # pixels of the 256 at a crop's edge in which they do, at least
 
@@ -72,7 +72,7 @@ def shown(points: Singles, crop: Crop, region: Region) -> Singles:
     else:
         jaw = inside[list(CONTOUR), :2]
         middle = jaw.mean(0)
-        mask = filled(middle + (1 + JAW_GROWTH) * (jaw - middle), (SIDE, SIDE))
+        mask = filled(middle + np.array(OUTLINE) * (jaw - middle), (SIDE, SIDE))
         mask[filled(inside[list(NOSE)], (SIDE, SIDE)) > 0] = 0
     mask[:SHOWN] = 0
     return _softened(mask, max(1.0, SOFT * eyes))
@@ -85,7 +85,7 @@ def _softened(mask: Bytes, sigma: float) -> Singles:
     soft = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), sigma)
     near = np.minimum(np.arange(SIDE), np.arange(SIDE)[::-1]) / EDGE
     ramp = near.clip(0, 1).astype(np.float32)
-    return np.asarray(soft * ramp * ramp[:, None], np.float32)
+    return np.asarray(soft.clip(0, 1) * ramp * ramp[:, None], np.float32)
 
 
 def blended(image: Image, crop: Crop, face: Singles, alpha: Singles) -> tuple[Image, Bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,10 @@ from editalk.backends.base import Image, Rendered, WindowInput
 from editalk.backends.canvas import lip_frames, source_frame, surroundings
 from editalk.backends.dit.crops import Crop
 from editalk.backends.exemplar.backend import BEYOND
+from editalk.backends.exemplar.draw import BESIDE, KNOWN, LEAST, hidden, known
+from editalk.backends.exemplar.occlusion import BARE, LowerFace, Sight, uncovered
+from editalk.backends.exemplar.paste import Crop as LowerFaceCrop
+from editalk.backends.exemplar.paste import lower_box, united
 from editalk.backends.exemplar.path import ramps
 from editalk.backends.musetalk.blend import Singles, blended, face_crop, shown
 from editalk.errors import DeviceError
@@ -42,7 +46,7 @@ class MuseTalk:
         from editalk.backends.musetalk.network import Parts, check
 
         check(device)
-        Parts.of(folder)
+        self.key = f"musetalk {dtype} {Parts.of(folder).key}"
         self.folder, self.device, self.dtype = folder, device, dtype
         self._networks: Networks | None = None
 
@@ -88,13 +92,18 @@ class MuseTalk:
         start = window.span.start
         weights = ramps([(s.start - start, s.end - start) for s in window.lips], len(window.span))
         for canvas, face in zip(canvases, drawn, strict=True):
-            alpha = shown(canvas.points, canvas.crop, window.region) * np.float32(weights[canvas.frame - start])
-            yield canvas.finished(*blended(canvas.image, canvas.crop, face, alpha))
+            alpha = shown(canvas.points, canvas.crop, window.region)
+            alpha *= np.float32(canvas.share * weights[canvas.frame - start])
+            image, mask = blended(canvas.image, canvas.crop, face, alpha)
+            uncovered(canvas.image, image, mask, canvas.points, canvas.sight)
+            yield canvas.finished(image, mask)
 
 
 @dataclass(frozen=True)
 class _Canvas:
-    """A picture that gets new lips. `mask`, `source`: see `Rendered`; the image is whole in the crop's area."""
+    """A picture that gets new lips. `mask`, `source`: see `Rendered`; the image is whole around the face. `sight`: what
+    lies in front of the face; `share`: how much of the new lips shows, 0 … 1.
+    """
 
     frame: int
     image: Image
@@ -102,6 +111,8 @@ class _Canvas:
     source: int | None
     points: Singles
     crop: Crop
+    sight: Sight = BARE
+    share: float = 1.0
 
     def finished(self, image: Image, changed: NDArray[np.uint8]) -> Rendered:
         if self.source is None:
@@ -117,6 +128,8 @@ class _Faces:
         self.given = given
         self._tracker: FaceTracker | None = None
         self._area = surroundings(given.track, given.video)
+        self._face: LowerFace | None = None
+        self._looked, self._hidden = False, 0.0
 
     def __enter__(self) -> _Faces:
         return self
@@ -138,16 +151,40 @@ class _Faces:
         if points is None or crop is None:
             return None
         if made is not None and made.source is None:
-            return _Canvas(frame, made.image, None, None, points, crop)
+            return self._seen(_Canvas(frame, made.image, None, None, points, crop))
         assert source is not None
-        area = _beyond(crop)
+        area = _around(crop, points)
         own = self.given.footage.image(source, area.slices)
         if made is None or made.mask is None:
-            return _Canvas(frame, own, None, source, points, crop)
-        image = made.image.copy()
-        part = area.within(image.shape).slices
+            return self._seen(_Canvas(frame, own, None, source, points, crop))
+        image, part = made.image.copy(), area.within(made.image.shape).slices
         np.copyto(image[part], own[part], where=made.mask[part][..., None] == 0)
-        return _Canvas(frame, image, made.mask, source, points, crop)
+        return self._seen(_Canvas(frame, image, made.mask, source, points, crop))
+
+    def _seen(self, canvas: _Canvas) -> _Canvas | None:
+        """The canvas with what lies in front of the face; None where that hides the mouth."""
+        if not self._looked:
+            self._face, self._looked = self._bare(), True
+        if self._face is None:
+            return canvas
+        sight = self._face.look(LowerFaceCrop.of(canvas.image, canvas.points))
+        self._hidden = hidden(sight, self._hidden)
+        return replace(canvas, sight=sight, share=1 - self._hidden) if self._hidden < 1 else None
+
+    def _bare(self) -> LowerFace | None:
+        """What this face looks like with nothing in front of it, from footage near the window."""
+        track, window = self.given.track, self.given.window
+        near = [p.source for p in window.pieces if p.source is not None and p.end > window.span.start]
+        rows = np.flatnonzero(track.found)
+        if len(rows) < LEAST:
+            return None
+        rows = rows[np.argsort(np.abs(track.frames[rows] - (near or [0])[0]), kind="stable")]
+        crops = []
+        for row in sorted(rows[:: min(max(1, len(rows) // KNOWN), BESIDE)][:KNOWN]):
+            points = track.points[row]
+            image = self.given.footage.image(int(track.frames[row]), lower_box(points).slices)
+            crops.append(LowerFaceCrop.of(image, points))
+        return known(crops)
 
     def _found(self, frame: int, image: Image) -> Singles | None:
         """[478, 3] of the face in a picture that was never seen, near where the footage's is."""
@@ -174,8 +211,7 @@ def _together(given: WindowInput, made: Iterable[Rendered]) -> Iterator[tuple[in
         due = next(lips, None)
 
 
-def _beyond(crop: Crop) -> Box:
-    """The crop's box with the chroma samples that reach beyond it."""
-    inner = crop.box
+def _around(crop: Crop, points: Singles) -> Box:
+    """What is looked at of a picture, with the chroma samples that reach beyond it."""
+    inner = united([crop.box, lower_box(points)])
     return Box(inner.left - BEYOND, inner.top - BEYOND, inner.right + BEYOND, inner.bottom + BEYOND)
-

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,10 +138,10 @@ def _chance(name: str, view: int) -> np.random.Generator:
     return np.random.default_rng([view, *hashlib.sha256(name.encode()).digest()[:8]])
 
 
-def _written(path: Path, values: dict[str, NDArray[np.uint8] | NDArray[np.float32] | float]) -> None:
+def _written(path: Path, values: Mapping[str, Any]) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     with part.open("wb") as file:
-        np.savez(file, **values)  # type: ignore[arg-type]
+        np.savez(file, **values)
     part.replace(path)
 
 

@@ -1,5 +1,4 @@
-"""Takes → tokens to learn from, as the lip pass makes them: a mouth withheld, its sound, mouths of elsewhere to look at.
-"""
+"""Takes → tokens to learn from, as the lip pass makes them: a mouth withheld, its sound, other mouths to look at."""
 
 from __future__ import annotations
 
@@ -13,12 +12,13 @@ from torch import Tensor
 
 from editalk.backends.dit.audio_features import AudioFeatures
 from editalk.backends.dit.audio_windows import windows
-from editalk.backends.dit.linear_vae import LinearVae, blocks
+from editalk.backends.dit.linear_vae import blocks
 from editalk.backends.dit.masks import region_boxes, region_mask
 from editalk.backends.dit.references import FACES
 from editalk.backends.dit.times import coordinates, referring, sentinel
 from editalk.backends.dit.tokens import Tokens, joined
 from editalk.backends.dit.training.data import Take
+from editalk.backends.dit.vae import VideoVae
 from editalk.plan.types import Region
 
 LATENTS = (5, 6, 10)  # latent frames of an example
@@ -50,7 +50,7 @@ def shown(take: Take, features: AudioFeatures) -> Shown:
     return Shown(take, features.features(take.sound), features.rate)
 
 
-def example(one: Shown, others: Sequence[Shown], vae: LinearVae, window: int, rng: np.random.Generator) -> Example:
+def example(one: Shown, others: Sequence[Shown], vae: VideoVae, window: int, rng: np.random.Generator) -> Example:
     """A random stretch of a take as an example; `others`: where its references come from: other films, because those of
     the same seconds would show what is to be found out.
     """
@@ -79,7 +79,7 @@ def _wanted(latents: int, step: int, rng: np.random.Generator) -> NDArray[np.boo
     return np.repeat(chosen, step)[step - 1 :]
 
 
-def stretch(take: Take, start: int, wanted: NDArray[np.bool_], vae: LinearVae, ring: int) -> Tokens:
+def stretch(take: Take, start: int, wanted: NDArray[np.bool_], vae: VideoVae, ring: int) -> Tokens:
     """Clean tokens of frames from `start` on, around the mouths withheld, with mask and face set."""
     stop = start + len(wanted)
     rows, columns = take.pictures.shape[1:3]
@@ -101,7 +101,7 @@ def stretch(take: Take, start: int, wanted: NDArray[np.bool_], vae: LinearVae, r
     )  # fmt: skip
 
 
-def shown_mouths(take: Take, vae: LinearVae, rng: np.random.Generator, count: int = FACES) -> list[Tokens]:
+def shown_mouths(take: Take, vae: VideoVae, rng: np.random.Generator, count: int = FACES) -> list[Tokens]:
     """Mouths of `count` random latent frames of a take, as reference tokens at sentinel times."""
     found = []
     for place in range(count):

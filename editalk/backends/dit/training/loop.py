@@ -27,7 +27,7 @@ WINDOW, EMBEDDINGS, WIDTH = 32, 8, 128  # of the audio adapter: 0.32 s around ea
 LAYERS, HEADS, HEAD = 5, 6, 32
 TEXT = 8  # width of the prompt, which says nothing here: zeros
 BATCH = 2
-RATE, LEAST = 8e-4, 0.02  # learning rate, and the share of it that the last steps have
+RATE, LEAST = 1e-3, 0.02  # learning rate, and the share of it that the last steps have
 BETAS, DECAY = (0.9, 0.98), 0.01
 WARM = 100  # steps
 CLIP = 1.0  # norm of the gradients, at most
@@ -60,9 +60,10 @@ def network(size: Size, features: AudioFeatures, seed: int) -> tuple[Any, AudioA
     """An LTXVideoTransformer3DModel with audio layers, random as the seed says; the audio layers' outputs are zero."""
     from diffusers import LTXVideoTransformer3DModel
 
+    kind: Any = LTXVideoTransformer3DModel
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        net = LTXVideoTransformer3DModel(
+        net = kind(
             in_channels=size.channels, out_channels=size.channels, num_attention_heads=size.heads,
             attention_head_dim=size.head, cross_attention_dim=size.hidden, num_layers=size.layers,
             caption_channels=TEXT,
@@ -224,7 +225,7 @@ def write(trainer: Trainer, folder: Path, about: dict[str, Any]) -> None:
     trainer.vae.save(part / "vae")
     (part / "scheduler").mkdir()
     (part / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULER, indent=1) + "\n", "utf-8")
-    save(Prompt(Embeds(trainer.text), Embeds(trainer.text)), part / READY)
+    save(Prompt(Embeds(trainer.text)), part / READY)
     (part / "training.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
     if folder.exists():
         folder.rename(old)

@@ -14,7 +14,7 @@ from editalk.backends.dit.ltx_video import LEVELS
 from editalk.backends.dit.tokens import Tokens
 from editalk.backends.dit.training.examples import Example
 
-SHIFT = 3.0  # of the log-normal noise levels towards pure noise, where the lips are decided; 75 % lie above 0.6
+SHIFT = 5.0  # of the log-normal noise levels towards pure noise, where the lips are decided; 75 % lie above 0.72
 DEAF = 0.1  # of the examples hear nothing
 
 
