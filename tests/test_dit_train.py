@@ -18,13 +18,14 @@ from editalk.backends.dit.model import Scene, near
 from editalk.backends.dit.precision import Precision
 from editalk.backends.dit.tokens import REFERENCE
 from editalk.backends.dit.train import main
-from editalk.backends.dit.training import loop
+from editalk.backends.dit.training import loop, shapes
 from editalk.backends.dit.training.data import Take, films, is_held
 from editalk.backends.dit.training.examples import Example, Shown, example, heard, shown, shown_mouths, stretch, to_fit
 from editalk.backends.dit.training.loss import level, loss, noisy, velocity
 from editalk.backends.dit.weights import inspect, load
 from editalk.errors import ReadError
 from editalk.plan.types import Region
+from editalk.reporting import Silent
 from tests.talker import talking, voice
 
 STEP, CELL = 8, 16
@@ -119,6 +120,15 @@ def test_only_generated_tokens_are_learnt(learn: list[Shown], vae: LinearVae) ->
     found.backward()  # type: ignore[no-untyped-call]
     outputs = [p for name, p in made.adapter.layers.named_parameters() if ".to_out." in name]
     assert all(p.grad is not None and bool(p.grad.any()) for p in outputs)
+
+
+def test_the_projection_learns_to_hear_openings(learn: list[Shown], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "STEPS", 60)
+    size = loop.Size(4, layers=1, heads=1, head=12, window=8, embeddings=4, width=16)
+    _, adapter = loop.network(size, audio_features(FEATURES), 0)
+    other = shown(take(9), audio_features(FEATURES))
+    assert shapes.teach(adapter, [[one] for one in learn], [other], 0, Silent()) > 0.7
+    assert not adapter.trained  # the transformer's blocks do not listen yet
 
 
 def test_it_learns_and_sound_comes_to_matter(learn: list[Shown], vae: LinearVae) -> None:

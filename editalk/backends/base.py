@@ -43,7 +43,7 @@ class WindowInput:
     `thumbs`: [rows of track, d] luma thumbnails; `natural_steps`: [n] face steps of the footage, ascending.
     `video`: the colour and the orientation of the footage's images.
     `phones`, `source_phones`: what is said in `sound` and in `source_sound`, timeline and source seconds, where
-    the words are known.
+    the words are known; `words`: those of the timeline over window and context.
     """
 
     window: RenderWindow
@@ -58,6 +58,7 @@ class WindowInput:
     video: VideoInfo
     phones: tuple[Phone, ...] = ()
     source_phones: tuple[Phone, ...] = ()
+    words: str = ""
 
 
 @dataclass(frozen=True)

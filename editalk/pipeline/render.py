@@ -88,11 +88,13 @@ def window_input(
     sound = track.mono(start, end, SPEECH_RATE)
     said = [(c.text, c.start, c.end) for c in plan.captions] if window.lips else []
     own_words = [(w.text, w.start, w.end) for w in analysis.words] if window.lips else []
+    words = " ".join(c.text for c in plan.captions if c.start < end - LISTEN and start + LISTEN < c.end)
     return WindowInput(
         window=window, footage=source.reader, track=analysis.track(span), sound=sound, sound_start=start,
         source_sound=learnt, source_sound_start=own, thumbs=analysis.thumbs(span), natural_steps=analysis.steps(),
         video=source.info.video,
         phones=phones_within(said, sound, start), source_phones=phones_within(own_words, learnt, own),
+        words=words,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from editalk.backends.base import Capabilities, Rendered, WindowInput
-from editalk.backends.dit.crops import PIXELS, whole_picture
+from editalk.backends.dit.crops import whole_picture
 from editalk.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -75,17 +75,19 @@ class Dit:
 
     def _loaded(self, given: WindowInput) -> Model:
         from editalk.backends.dit.counted import Counted
-        from editalk.backends.dit.weights import load
+        from editalk.backends.dit.weights import load, text_of
 
+        text = text_of(self.weights, given.words, self.device, self.precision)
         if self._model is None:
-            plain = load(self.weights, self.device, self.precision, self.offload)
-            self._counted = Counted(plain.family)
-            self._model = replace(plain, family=self._counted)
+            plain = load(self.weights, text, self.device, self.precision, self.offload)
             if self.weights.lips and not plain.family.lips:
                 raise DeviceError(f"{self.weights.folder / 'audio_adapter'}: its output layers are all zero, nobody "
                                   "has trained it; leave it out for edits without lips")  # fmt: skip
+            self._counted = Counted(plain.family)
+            self._model = replace(plain, family=self._counted)
         assert self._counted is not None
-        self._counted.picture = whole_picture(given.video, self._model.vae.cell, PIXELS).cells(self._model.vae.cell)
+        self._counted.prompt = text
+        self._counted.picture = whole_picture(given.video, self._model.vae.cell).cells(self._model.vae.cell)
         return self._model
 
     def _memory(self, given: WindowInput) -> AbstractContextManager[None]:

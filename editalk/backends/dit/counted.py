@@ -11,6 +11,7 @@ from torch import Tensor
 
 from editalk.audio import Audio
 from editalk.backends.dit.family import Family
+from editalk.backends.dit.prompts import Prompt
 from editalk.backends.dit.tokens import REFERENCE, Tokens
 
 
@@ -20,6 +21,14 @@ class Counted:
     def __init__(self, family: Family) -> None:
         self.family, self.name, self.lips = family, family.name, family.lips
         self.tokens = self.whole = self.picture = 0
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.family.prompt
+
+    @prompt.setter
+    def prompt(self, text: Prompt) -> None:
+        self.family.prompt = text
 
     def hear(self, sound: Audio, at: NDArray[np.float64], seconds: NDArray[np.float64]) -> Any:
         return self.family.hear(sound, at, seconds)

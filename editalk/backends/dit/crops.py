@@ -81,10 +81,11 @@ class Crop:
         return np.asarray(np.stack([x * self.columns, y * self.rows], -1), np.float32)
 
 
-def whole_picture(video: VideoInfo, cell: int, pixels: int) -> Crop:
-    """All of the picture, at most `pixels` of them, both sides multiples of `cell`, its shape kept as well as these
-    allow.
+def whole_picture(video: VideoInfo, cell: int, most: int = PIXELS) -> Crop:
+    """All of the picture, at its own size or with `most` pixels, both sides multiples of `cell`, its shape kept as well
+    as these allow.
     """
+    pixels = min(most, video.width * video.height)
     return _fitted(Box(0, 0, video.width, video.height), video, cell, pixels)
 
 

@@ -9,17 +9,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from editalk.audio import Audio
+from editalk.backends.dit.prompts import Prompt
 from editalk.backends.dit.tokens import Tokens
 
 
 class Family(Protocol):
     """A diffusion transformer that predicts velocities. It owns its network, its text embeddings and how it hears.
 
-    `lips`: whether the sound reaches the picture (LTX-Video without trained audio layers: no).
+    `lips`: whether the sound reaches the picture (LTX-Video without trained audio layers: no). `prompt`: the text that it
+    reads, another one for every window.
     """
 
     name: str
     lips: bool
+    prompt: Prompt
 
     def hear(self, sound: Audio, at: NDArray[np.float64], seconds: NDArray[np.float64]) -> Any:
         """What `velocity` wants to know of the sound, computed once for a window.

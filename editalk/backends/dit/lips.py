@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from editalk.backends.base import Image, Rendered, WindowInput
 from editalk.backends.canvas import Canvases, lip_frames
-from editalk.backends.dit.crops import PIXELS, Crop, Picture, around_faces, whole_picture
+from editalk.backends.dit.crops import Crop, Picture, around_faces, whole_picture
 from editalk.backends.dit.masks import latent_of, region_mask
 from editalk.backends.dit.model import Model, Scene, denoise
 from editalk.backends.dit.references import References
@@ -64,7 +64,7 @@ def _drawn(
     region = given.window.lip_region
     crop = (
         around_faces(points, given.video, vae.cell, model.side) if region in CROPPED
-        else whole_picture(given.video, vae.cell, min(PIXELS, given.video.width * given.video.height))
+        else whole_picture(given.video, vae.cell)
     )  # fmt: skip
     masks = region_mask(crop.points(points), wanted, region, vae.step, vae.cell, crop.rows, crop.columns)
     frames += frames[-1:] * (-(len(frames) - 1) % vae.step)  # the last latent is filled with the last frame

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from editalk.backends.base import Image, Rendered, WindowInput
 from editalk.backends.canvas import source_frame
-from editalk.backends.dit.crops import PIXELS, Crop, Picture, whole_picture
+from editalk.backends.dit.crops import Crop, Picture, whole_picture
 from editalk.backends.dit.edits import NEW, EditedStrip, edited_strip, shown_at
 from editalk.backends.dit.masks import region_mask
 from editalk.backends.dit.model import Model, Scene, denoise, halved
@@ -28,7 +28,7 @@ def temporal_frames(model: Model, given: WindowInput, seed: int) -> Iterator[Ren
     strip = edited_strip(window.strip, step)
     if not any(strip.mask):
         return
-    crop = whole_picture(given.video, model.vae.cell * (2 if model.upsample else 1), _pixels(given))
+    crop = whole_picture(given.video, model.vae.cell * (2 if model.upsample else 1))
     latents = denoised(model, given, strip, crop, seed)
     at = shown_at(window, strip, step)
     kept = strip.kept(step)
@@ -40,10 +40,6 @@ def temporal_frames(model: Model, given: WindowInput, seed: int) -> Iterator[Ren
             wanted[frame] = min(max(0.0, float(place)), len(kept) - 1.0)
     for frame, picture in _resampled(decoded(model.vae, latents), wanted, crop):
         yield Rendered(frame, picture)
-
-
-def _pixels(given: WindowInput) -> int:
-    return min(PIXELS, given.video.width * given.video.height)
 
 
 def denoised(model: Model, given: WindowInput, strip: EditedStrip, crop: Crop, seed: int) -> torch.Tensor:

@@ -1,7 +1,8 @@
 """Trains a small lip model of the LTX-Video kind from nothing: `python -m editalk.backends.dit.train DATA -o FOLDER`.
 
 DATA: a folder with films of one speaker. FOLDER becomes weights for `--backend dit --weights FOLDER`. The paper trains
-audio layers in two stages on top of a pretrained transformer; here there is none, so both learn together.
+audio layers in two stages on top of a pretrained transformer. Here there is none: the audio projection learns lip
+landmarks first (see training/shapes.py), then it and the transformer learn together.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def train(given: argparse.Namespace) -> None:
     from editalk.backends.dit.audio_features import audio_features
     from editalk.backends.dit.training import data, loop
     from editalk.backends.dit.training.examples import shown
+    from editalk.backends.dit.training.shapes import teach
     from editalk.backends.exemplar.train import _Lines as Lines
 
     lines = Lines()
@@ -45,11 +47,15 @@ def train(given: argparse.Namespace) -> None:
         raise ReadError(f"{given.data}: no film with a face to learn from")
     vae = _vae(given.output, learn, np.random.default_rng(given.seed))
     features = audio_features(loop.FEATURES)
+    heard = [[shown(view, features) for view in views] for views in learn]
+    unseen = [shown(views[0], features) for views in held]
     net, adapter = loop.network(loop.Size(CHANNELS), features, given.seed)
-    trainer = loop.Trainer(net, adapter, vae, [[shown(v, features) for v in views] for views in learn], given.seed)
     state = given.output.with_name(given.output.name + loop.STATE)
+    if not state.exists():
+        lines.say(f"aperture r on what is withheld, by ear: {teach(adapter, heard, unseen, given.seed, lines):.3f}")
+    trainer = loop.Trainer(net, adapter, vae, heard, given.seed)
     loop.taken_up(state, trainer)
-    checks = _checks(trainer, [shown(views[0], features) for views in held], given.seed)
+    checks = _checks(trainer, unseen, given.seed)
     count = sum(p.numel() for p in trainer.named.values())
     lines.say(f"{len(learn)} films to learn from, {len(held)} withheld; {count / 1e6:.1f} million parameters")
 

@@ -19,8 +19,8 @@ from editalk.backends.dit.loading import load_lora, load_module
 from editalk.backends.dit.ltx_vae import LatentUpsampler, LtxVae
 from editalk.backends.dit.model import Model
 from editalk.backends.dit.parallel import from_environment, parallelise
-from editalk.backends.dit.precision import Precision, check_weights, to_precision
-from editalk.backends.dit.prompts import prompt
+from editalk.backends.dit.precision import Precision, check_weights, fits, to_precision
+from editalk.backends.dit.prompts import Prompt, prompt
 from editalk.backends.dit.references import FACES
 from editalk.backends.dit.vae import VideoVae
 from editalk.errors import ModelsError
@@ -31,6 +31,7 @@ HALF_NOISE = 0.91  # a full schedule's second pass begins at the first level bel
 KINDS = {"LTXVideoTransformer3DModel": "ltx-video", "LTX2VideoTransformer3DModel": "ltx2"}
 UPSCALERS = {"ltx-video": "ltx-video-0.9.7-upscaler", "ltx2": "ltx-2.3-upscaler"}
 WHISPER = "whisper-small-features"
+TEXT_ENCODER = {"ltx-video": 10 * 2**30, "ltx2": 26 * 2**30}  # bytes that it takes in bfloat16, T5-XXL and Gemma 3 12B
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,24 @@ def fingerprint(folder: Path) -> str:
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
 
 
-def load(found: Weights, device: torch.device, precision: Precision, offload: bool) -> Model:
-    """The model on its device. The text encoder goes first and is gone before the transformer comes.
+def text_of(found: Weights, words: str, device: torch.device, precision: Precision) -> Prompt:
+    """Embeddings of the prompt for a window in which these words are said. The text encoder comes and goes."""
+    reader = device if fits(device, TEXT_ENCODER[found.family]) else "cpu"
+    return prompt(found.folder, found.family, words, not found.distilled, str(reader), dtype_of(precision))
+
+
+def dtype_of(precision: Precision) -> torch.dtype:
+    """Of everything that is not FP8."""
+    return torch.float32 if precision is Precision.FP32 else torch.bfloat16
+
+
+def load(found: Weights, text: Prompt, device: torch.device, precision: Precision, offload: bool) -> Model:
+    """The model on its device, with the embeddings of its first prompt.
 
     Raises ModelsError, DeviceError.
     """
-    folder, loose = found.folder, torch.float32 if precision is Precision.FP32 else torch.bfloat16
+    folder, loose = found.folder, dtype_of(precision)
     check_weights(folder / "transformer")
-    reader = "cpu" if offload else str(device)
-    text = prompt(folder, found.family, negative=not found.distilled, device=reader, dtype=loose)
     vae = _vae(folder, loose, device)
     make = _ltx2 if found.family == "ltx2" else _ltx_video
     family = make(found, text, loose, device, precision, offload)
@@ -87,7 +97,7 @@ def load(found: Weights, device: torch.device, precision: Precision, offload: bo
 
 
 def _ltx_video(
-    found: Weights, text: Any, loose: torch.dtype, device: torch.device, precision: Precision, offload: bool
+    found: Weights, text: Prompt, loose: torch.dtype, device: torch.device, precision: Precision, offload: bool
 ) -> Family:
     net = ltx_video.load_transformer(found.folder, loose)
     hearing = ltx_video.load_hearing(found.folder, _whisper(), device, loose)
@@ -99,7 +109,7 @@ def _ltx_video(
 
 
 def _ltx2(
-    found: Weights, text: Any, loose: torch.dtype, device: torch.device, precision: Precision, offload: bool
+    found: Weights, text: Prompt, loose: torch.dtype, device: torch.device, precision: Precision, offload: bool
 ) -> Family:
     from diffusers import AutoencoderKLLTX2Audio, LTX2VideoTransformer3DModel
 

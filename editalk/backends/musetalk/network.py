@@ -106,7 +106,8 @@ class Parts:
     @property
     def key(self) -> str:
         """Names the tensors without reading them: by the files' sizes and times of writing."""
-        about = [(path.stat().st_size, path.stat().st_mtime_ns) for path in (self.unet[1], self.vae[1], self.whisper[1])]
+        files = (self.unet[1].stat(), self.vae[1].stat(), self.whisper[1].stat())
+        about = [(file.st_size, file.st_mtime_ns) for file in files]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
 
     @classmethod

@@ -1,8 +1,8 @@
 """What the audio projection is taught before the transformer listens to it: how wide open the mouth is.
 
-Where the transformer is not pretrained, the sound's share of its loss is small beside that of learning to denoise at all,
-and nothing is heard for long. So the projection learns the lips' landmarks first, through a linear layer that is thrown
-away afterwards.
+Where the transformer is not pretrained, the sound's share of its loss is small beside that of learning to denoise at
+all, and nothing is heard for long. So the projection learns the lips' landmarks first, through a linear layer that is
+thrown away afterwards.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ CORNERS, NOSE, CHIN = (61, 291), 2, 152
 def lip_shapes(take: Take) -> NDArray[np.float64]:
     """[n, MEASURES]: aperture, width and the way from nose to chin, in distances of the eyes; NaN without a face."""
     points = take.points.astype(np.float64)
-    far = [np.linalg.norm(points[:, a] - points[:, b], axis=1) / eye_distance(points) for a, b in (CORNERS, (NOSE, CHIN))]
-    return np.stack([aperture(points), *far], 1)
+    unit = eye_distance(points)
+    wide, high = (np.linalg.norm(points[:, a] - points[:, b], axis=1) / unit for a, b in (CORNERS, (NOSE, CHIN)))
+    return np.stack([aperture(points), wide, high], 1)
 
 
 class Shapes:
