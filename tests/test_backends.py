@@ -7,12 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_musetalk
+from dit_weights import ltx_video_folder
 
 import editalk
 from editalk.analysis import Analysis
 from editalk.audio import Audio
 from editalk.backends import Choice, choose
 from editalk.backends.base import Backend, Rendered, WindowInput
+from editalk.backends.combined import Combined
+from editalk.backends.exemplar import Exemplar
+from editalk.backends.musetalk import MuseTalk
 from editalk.cache import Cache
 from editalk.compose import paste
 from editalk.diff import Tag, WordEdit
@@ -23,7 +28,6 @@ from editalk.pipeline.source import Source, opened
 from editalk.plan import EditPlan, NewSound, PreferredCuts, Script, VoiceRef, build_plan
 from editalk.reporting import Silent
 from editalk.transcript import Word
-from tests.dit_weights import ltx_video_folder
 
 TALK = Path(editalk.__file__).resolve().parents[1] / "examples" / "talk.mp4"
 WORDS = [Word(f"w{k}", 0.5 + k, 1.3 + k) for k in range(12)]
@@ -48,8 +52,15 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ltx_video_folder(tmp_path_factory.mktemp("weights"))
 
 
-@pytest.fixture(params=["exemplar", "dit"])
-def backend(request: pytest.FixtureRequest, weights: Path) -> Backend:
+@pytest.fixture(scope="module")
+def lip_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_musetalk.written(tmp_path_factory.mktemp("lips"))
+
+
+@pytest.fixture(params=["exemplar", "dit", "exemplar+musetalk"])
+def backend(request: pytest.FixtureRequest, weights: Path, lip_weights: Path) -> Backend:
+    if "musetalk" in request.param:
+        return Combined(Exemplar(), MuseTalk(lip_weights))
     return choose(Choice(request.param, weights=str(weights) if request.param == "dit" else None))[0]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from dit_weights import SIGMAS, ltx_video_folder
+from test_backends import analysis, given, planned, source  # noqa: F401
 
 from editalk.backends import Choice, choose
 from editalk.backends.base import WindowInput
@@ -19,8 +20,6 @@ from editalk.backends.dit.edits import NEW, edited_strip, shown_at
 from editalk.backends.dit.weights import inspect
 from editalk.errors import DeviceError, ModelsError, UsageError
 from editalk.plan import Region
-from tests.dit_weights import SIGMAS, ltx_video_folder
-from tests.test_backends import analysis, given, planned, source  # noqa: F401
 
 HOME = ("EDITALK_MODELS", "HF_HOME", "XDG_CACHE_HOME")
 
@@ -37,15 +36,15 @@ def nothing_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def removal(request: pytest.FixtureRequest) -> Iterator[WindowInput]:
+def removal(request: pytest.FixtureRequest) -> WindowInput:
     opened = request.getfixturevalue("source")
-    yield given(opened, planned(opened, "removal"), request.getfixturevalue("analysis"))
+    return given(opened, planned(opened, "removal"), request.getfixturevalue("analysis"))
 
 
 @pytest.fixture
-def replacement(request: pytest.FixtureRequest) -> Iterator[WindowInput]:
+def replacement(request: pytest.FixtureRequest) -> WindowInput:
     opened = request.getfixturevalue("source")
-    yield given(opened, planned(opened, "replacement"), request.getfixturevalue("analysis"))
+    return given(opened, planned(opened, "replacement"), request.getfixturevalue("analysis"))
 
 
 def test_a_removal_makes_its_renoised_neighbours_and_nothing_else(folder: Path, removal: WindowInput) -> None:
@@ -152,7 +151,7 @@ def test_a_folder_without_weights(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("nothing_here")
 def test_without_weights_dit_says_how_to_get_them_and_auto_does_without() -> None:
-    with pytest.raises(DeviceError, match="editalk models pull ltx-2.3-distilled"):
+    with pytest.raises(DeviceError, match="editalk models pull ltx-2[.]3-distilled"):
         choose(Choice("dit"))
     backend, why = choose(Choice())
     assert backend.name == "exemplar"

@@ -22,7 +22,7 @@ from editalk.backends.dit.training import loop, shapes
 from editalk.backends.dit.training.data import Take, films, is_held
 from editalk.backends.dit.training.examples import Example, Shown, example, heard, shown, shown_mouths, stretch, to_fit
 from editalk.backends.dit.training.loss import level, loss, noisy, velocity
-from editalk.backends.dit.weights import inspect, load
+from editalk.backends.dit.weights import inspect, load, text_of
 from editalk.errors import ReadError
 from editalk.plan.types import Region
 from editalk.reporting import Silent
@@ -167,7 +167,8 @@ def test_the_folder_is_a_model_and_says_the_same(learn: list[Shown], vae: Linear
         loop.write(made, tmp_path / "small", {"seed": 0})
     found = inspect(tmp_path / "small")
     assert (found.family, found.step, found.lips) == ("ltx-video", STEP, True)
-    model = load(found, torch.device("cpu"), Precision.FP32, False)
+    cpu = torch.device("cpu")
+    model = load(found, text_of(found, "", cpu, Precision.FP32), cpu, Precision.FP32, False)
     assert isinstance(model.vae, LinearVae)
     assert model.sigmas(100)[:: loop.STEPS] == (1, 0)
     one = learn[0]

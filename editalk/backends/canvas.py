@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editalk.backends.base import Area, Image, Rendered, WindowInput
+from editalk.backends.exemplar.draw import BESIDE, KNOWN, LEAST, hidden, known
+from editalk.backends.exemplar.occlusion import BARE, LowerFace, Sight
+from editalk.backends.exemplar.paste import Crop as LowerFaceCrop
+from editalk.backends.exemplar.paste import lower_box
 from editalk.face import FaceTrack, FaceTracker
 from editalk.face.geometry import Box, box
 from editalk.media import VideoInfo
@@ -27,34 +31,31 @@ class Canvases:
 
     def __init__(self, given: WindowInput, made: Iterable[Rendered]) -> None:
         self.given = given
-        self._tracker: FaceTracker | None = None
-        self._area = surroundings(given.track, given.video)
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed on leaving)
         self._made: dict[int, tuple[int, bool, int | None]] = {}  # place in the file, whether a mask follows, source
         self._points: dict[int, Singles | None] = {}
-        for one in made:
-            self._keep(one)
+        with FaceFinder(given) as faces:
+            for one in made:
+                self._keep(one, faces)
 
     def __enter__(self) -> Canvases:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-        if self._tracker is not None:
-            self._tracker.close()
 
     @property
     def made(self) -> tuple[int, ...]:
         """The timeline frames that the temporal backend made, ascending."""
         return tuple(sorted(self._made))
 
-    def _keep(self, one: Rendered) -> None:
+    def _keep(self, one: Rendered, faces: FaceFinder) -> None:
         self._made[one.frame] = self._file.seek(0, 2), one.mask is not None, one.source
         self._file.write(np.ascontiguousarray(one.image).tobytes())
         if one.mask is not None:
             self._file.write(np.ascontiguousarray(one.mask).tobytes())
         if one.mask is None:
-            self._points[one.frame] = self._found(one.frame, one.image)
+            self._points[one.frame] = faces.find(one.frame, one.image)
 
     def rendered(self, frame: int) -> Rendered | None:
         """What the temporal backend made of a frame; None: it is a source frame."""
@@ -98,12 +99,63 @@ class Canvases:
         mask = changed if made is None or made.mask is None else np.maximum(changed, made.mask)
         return Rendered(frame, image, mask, source)
 
-    def _found(self, frame: int, image: Image) -> Singles | None:
-        """[478, 3] of the face in a picture that was never seen, near where the footage's is."""
+class Occluders:
+    """What lies in front of the face, frame after frame of a window: hands, cups, microphones."""
+
+    def __init__(self, given: WindowInput) -> None:
+        self.given = given
+        self._face: LowerFace | None = None
+        self._looked, self._hidden = False, 0.0
+
+    def look(self, image: Image, points: Singles) -> tuple[Sight, float]:
+        """What is in front of the face [478, 3] of a picture, and how much of new lips may show, 0 … 1."""
+        if not self._looked:
+            self._face, self._looked = self._bare(), True
+        if self._face is None:
+            return BARE, 1.0
+        sight = self._face.look(LowerFaceCrop.of(image, points))
+        self._hidden = hidden(sight, self._hidden)
+        return sight, 1 - self._hidden
+
+    def _bare(self) -> LowerFace | None:
+        """What this face looks like with nothing in front of it, from footage near the window."""
+        track, window = self.given.track, self.given.window
+        near = [p.source for p in window.pieces if p.source is not None and p.end > window.span.start]
+        rows = np.flatnonzero(track.found)
+        if len(rows) < LEAST:
+            return None
+        rows = rows[np.argsort(np.abs(track.frames[rows] - (near or [0])[0]), kind="stable")]
+        crops = []
+        for row in sorted(rows[:: min(max(1, len(rows) // KNOWN), BESIDE)][:KNOWN]):
+            points = track.points[row]
+            image = self.given.footage.image(int(track.frames[row]), lower_box(points).slices)
+            crops.append(LowerFaceCrop.of(image, points))
+        return known(crops)
+
+
+class FaceFinder:
+    """The face in pictures that a backend made; use as a context."""
+
+    def __init__(self, given: WindowInput) -> None:
+        self._rotation, self._area = given.video.rotation, surroundings(given.track, given.video)
+        self._tracker: FaceTracker | None = None
+
+    def __enter__(self) -> FaceFinder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._tracker is not None:
+            self._tracker.close()
+
+    def find(self, frame: int, image: Image) -> Singles | None:
+        """[478, 3] of the face in the picture, near where the footage's is; None without."""
         if self._area is None:
             return None
         if self._tracker is None:
-            self._tracker = FaceTracker(self.given.video.rotation)
+            self._tracker = FaceTracker(self._rotation)
         points = self._tracker.track([(frame, image[self._area.slices])]).at(frame)
         return None if points is None else points + np.array([self._area.left, self._area.top, 0], np.float32)
 

@@ -43,7 +43,7 @@ from editalk.backends.dit.tokens import Tokens
 from editalk.backends.dit.training.data import Take, films, takes
 from editalk.backends.dit.training.examples import shown_mouths
 from editalk.backends.dit.vae import decoded, encoded
-from editalk.backends.dit.weights import inspect, load
+from editalk.backends.dit.weights import inspect, load, text_of
 from editalk.face import FaceTracker
 from editalk.pipeline.figures import finite
 from editalk.plan.types import Region
@@ -192,7 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     begun, cpu = time.perf_counter(), time.process_time()
     about = json.loads((args.weights / "training.json").read_text("utf-8"))
-    model = load(inspect(args.weights), torch.device("cpu"), Precision.FP32, False)
+    weights, device = inspect(args.weights), torch.device("cpu")
+    model = load(weights, text_of(weights, "", device, Precision.FP32), device, Precision.FP32, False)
     withheld = [p for p in films(args.data) if p.stem not in about["learnt"]]
     with tempfile.TemporaryDirectory() as folder:
         cache = args.cache or Path(folder)

@@ -16,8 +16,8 @@ from editalk.backends.dit.tokens import Tokens
 class Family(Protocol):
     """A diffusion transformer that predicts velocities. It owns its network, its text embeddings and how it hears.
 
-    `lips`: whether the sound reaches the picture (LTX-Video without trained audio layers: no). `prompt`: the text that it
-    reads, another one for every window.
+    `lips`: whether the sound reaches the picture (LTX-Video without trained audio layers: no). `prompt`: the text that
+    it reads, another one for every window.
     """
 
     name: str

@@ -9,12 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from editalk.backends.base import Image, Rendered, WindowInput
-from editalk.backends.canvas import Canvases, lip_frames
+from editalk.backends.canvas import Canvases, Occluders, lip_frames
 from editalk.backends.dit.crops import Crop, Picture, around_faces, whole_picture
 from editalk.backends.dit.masks import latent_of, region_mask
 from editalk.backends.dit.model import Model, Scene, denoise
 from editalk.backends.dit.references import References
 from editalk.backends.dit.vae import decoded, encoded
+from editalk.backends.exemplar.occlusion import uncovered
 from editalk.backends.exemplar.path import ramps
 from editalk.plan.types import Region
 
@@ -73,6 +74,7 @@ def _drawn(
     heard = model.family.hear(given.sound, shown / rate - given.sound_start, np.arange(len(frames)) / rate)
     latents = denoise(model, scene, rate, heard, seed, references, sparse=True)
     weights = ramps([(0, len(run))], len(run))
+    occluders = Occluders(given)
     for k, picture in enumerate(decoded(vae, latents)):
         if frames[k] not in run or (k and frames[k] == frames[k - 1]):
             continue
@@ -82,7 +84,10 @@ def _drawn(
         alpha = soft_mask(masks[latent_of(k, vae.step)], vae.cell) * np.float32(weights[frames[k] - run.start])
         image = canvases.image(frames[k])
         assert image is not None
-        yield canvases.finished(frames[k], *laid(image, crop, picture, alpha))
+        sight, share = occluders.look(image, points[k])
+        out, changed = laid(image, crop, picture, alpha * np.float32(share))
+        uncovered(image, out, changed, points[k], sight)
+        yield canvases.finished(frames[k], out, changed)
 
 
 def _surrounded(given: WindowInput, canvases: Canvases, run: range) -> list[int]:

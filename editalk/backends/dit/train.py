@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from editalk.backends.exemplar.train import _Lines
 from editalk.errors import EditalkError, ReadError
 
 if TYPE_CHECKING:
@@ -27,21 +28,23 @@ VIEWS = 2
 CHECKS = 40  # withheld examples that tell whether sound matters
 LEVELS = (0.9, 0.75, 0.5)  # of noise, at which they are looked at
 OFTEN = 240.0  # seconds between checkpoints
+LINES = _Lines()
 
 
 def train(given: argparse.Namespace) -> None:
+    """Learn from the films of `given.data` until the clock or the number of steps ends it; taken up again where an
+    earlier run was left. Raises ReadError.
+    """
     import numpy as np
 
     from editalk.backends.dit.audio_features import audio_features
     from editalk.backends.dit.training import data, loop
     from editalk.backends.dit.training.examples import shown
     from editalk.backends.dit.training.shapes import teach
-    from editalk.backends.exemplar.train import _Lines as Lines
 
-    lines = Lines()
     paths = data.films(given.data)
     cache = given.cache or given.output.with_name(given.output.name + ".cache")
-    found = data.takes(paths, CELL, SIDE, VIEWS, cache, lines)
+    found = data.takes(paths, CELL, SIDE, VIEWS, cache, LINES)
     learn, held = ([views for views in found if data.is_held(views[0].name) == which] for which in (False, True))
     if not learn:
         raise ReadError(f"{given.data}: no film with a face to learn from")
@@ -50,27 +53,40 @@ def train(given: argparse.Namespace) -> None:
     heard = [[shown(view, features) for view in views] for views in learn]
     unseen = [shown(views[0], features) for views in held]
     net, adapter = loop.network(loop.Size(CHANNELS), features, given.seed)
-    state = given.output.with_name(given.output.name + loop.STATE)
-    if not state.exists():
-        lines.say(f"aperture r on what is withheld, by ear: {teach(adapter, heard, unseen, given.seed, lines):.3f}")
+    if not _state(given).exists():
+        LINES.say(f"aperture r on what is withheld, by ear: {teach(adapter, heard, unseen, given.seed, LINES):.3f}")
     trainer = loop.Trainer(net, adapter, vae, heard, given.seed)
-    loop.taken_up(state, trainer)
-    checks = _checks(trainer, unseen, given.seed)
+    loop.taken_up(_state(given), trainer)
+    pause = _pause(given, trainer, unseen)
+    trainer.run(lambda step, seconds: max(step / (given.steps or 1e12), seconds / (60 * given.minutes)), OFTEN, pause)
+
+
+def _state(given: argparse.Namespace) -> Path:
+    return Path(given.output.with_name(given.output.name + ".state.safetensors"))
+
+
+def _pause(given: argparse.Namespace, trainer: Trainer, held: Sequence[Shown]) -> Callable[[], None]:
+    """What is done now and then: say how far it is, keep the state, write the folder."""
+    import numpy as np
+
+    from editalk.backends.dit.training import loop
+
+    checks = _checks(trainer, held, given.seed)
     count = sum(p.numel() for p in trainer.named.values())
-    lines.say(f"{len(learn)} films to learn from, {len(held)} withheld; {count / 1e6:.1f} million parameters")
+    LINES.say(f"{len(trainer.learn)} films to learn from, {len(held)} withheld; {count / 1e6:.1f} million parameters")
 
     def pause() -> None:
         right, wrong = loop.validated(trainer, checks, LEVELS)
         recent = float(np.mean(trainer.losses[-200:])) if trainer.losses else float("nan")
-        lines.say(
+        LINES.say(
             f"{trainer.seconds / 60:.1f} min, step {trainer.step}, {trainer.passes:.1f} passes: loss {recent:.4f}, "
             f"withheld {right:.4f}, with another film's sound {wrong:.4f}"
         )
-        loop.kept(state, trainer)
+        loop.kept(_state(given), trainer)
         about = _about(given, trainer, len(held), count)
         loop.write(trainer, given.output, about | {"withheld loss": right, "withheld loss, wrong sound": wrong})
 
-    trainer.run(lambda step, seconds: max(step / (given.steps or 1e12), seconds / (60 * given.minutes)), OFTEN, pause)
+    return pause
 
 
 def _vae(output: Path, learn: Sequence[Sequence[Any]], rng: Any) -> LinearVae:

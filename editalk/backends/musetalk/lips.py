@@ -11,17 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editalk.backends.base import Image, Rendered, WindowInput
-from editalk.backends.canvas import lip_frames, source_frame, surroundings
+from editalk.backends.canvas import FaceFinder, Occluders, lip_frames, source_frame
 from editalk.backends.dit.crops import Crop
 from editalk.backends.exemplar.backend import BEYOND
-from editalk.backends.exemplar.draw import BESIDE, KNOWN, LEAST, hidden, known
-from editalk.backends.exemplar.occlusion import BARE, LowerFace, Sight, uncovered
-from editalk.backends.exemplar.paste import Crop as LowerFaceCrop
+from editalk.backends.exemplar.occlusion import BARE, Sight, uncovered
 from editalk.backends.exemplar.paste import lower_box, united
 from editalk.backends.exemplar.path import ramps
 from editalk.backends.musetalk.blend import Singles, blended, face_crop, shown
 from editalk.errors import DeviceError
-from editalk.face import FaceTracker
 from editalk.face.geometry import Box
 from editalk.plan.types import RenderWindow
 
@@ -92,7 +89,7 @@ class MuseTalk:
         start = window.span.start
         weights = ramps([(s.start - start, s.end - start) for s in window.lips], len(window.span))
         for canvas, face in zip(canvases, drawn, strict=True):
-            alpha = shown(canvas.points, canvas.crop, window.region)
+            alpha = shown(canvas.points, canvas.crop, window.lip_region)
             alpha *= np.float32(canvas.share * weights[canvas.frame - start])
             image, mask = blended(canvas.image, canvas.crop, face, alpha)
             uncovered(canvas.image, image, mask, canvas.points, canvas.sight)
@@ -125,25 +122,21 @@ class _Faces:
     """Where the face is in the pictures of a window; use as a context."""
 
     def __init__(self, given: WindowInput) -> None:
-        self.given = given
-        self._tracker: FaceTracker | None = None
-        self._area = surroundings(given.track, given.video)
-        self._face: LowerFace | None = None
-        self._looked, self._hidden = False, 0.0
+        self.given, self._occluders = given, Occluders(given)
+        self._finder = FaceFinder(given)
 
     def __enter__(self) -> _Faces:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._tracker is not None:
-            self._tracker.close()
+        self._finder.close()
 
     def canvas(self, frame: int, made: Rendered | None) -> _Canvas | None:
         """A frame of the timeline as it shall be drawn on; None where no lips are asked for or no face is seen."""
         if not any(frame in lips for lips in self.given.window.lips):
             return None
         if made is not None and made.source is None:
-            points = self._found(frame, made.image)
+            points = self._finder.find(frame, made.image)
         else:
             source = source_frame(self.given.window.pieces, frame) if made is None else made.source
             points = None if source is None else self.given.track.at(source)
@@ -163,37 +156,8 @@ class _Faces:
 
     def _seen(self, canvas: _Canvas) -> _Canvas | None:
         """The canvas with what lies in front of the face; None where that hides the mouth."""
-        if not self._looked:
-            self._face, self._looked = self._bare(), True
-        if self._face is None:
-            return canvas
-        sight = self._face.look(LowerFaceCrop.of(canvas.image, canvas.points))
-        self._hidden = hidden(sight, self._hidden)
-        return replace(canvas, sight=sight, share=1 - self._hidden) if self._hidden < 1 else None
-
-    def _bare(self) -> LowerFace | None:
-        """What this face looks like with nothing in front of it, from footage near the window."""
-        track, window = self.given.track, self.given.window
-        near = [p.source for p in window.pieces if p.source is not None and p.end > window.span.start]
-        rows = np.flatnonzero(track.found)
-        if len(rows) < LEAST:
-            return None
-        rows = rows[np.argsort(np.abs(track.frames[rows] - (near or [0])[0]), kind="stable")]
-        crops = []
-        for row in sorted(rows[:: min(max(1, len(rows) // KNOWN), BESIDE)][:KNOWN]):
-            points = track.points[row]
-            image = self.given.footage.image(int(track.frames[row]), lower_box(points).slices)
-            crops.append(LowerFaceCrop.of(image, points))
-        return known(crops)
-
-    def _found(self, frame: int, image: Image) -> Singles | None:
-        """[478, 3] of the face in a picture that was never seen, near where the footage's is."""
-        if self._area is None:
-            return None
-        if self._tracker is None:
-            self._tracker = FaceTracker(self.given.video.rotation)
-        points = self._tracker.track([(frame, image[self._area.slices])]).at(frame)
-        return None if points is None else points + np.array([self._area.left, self._area.top, 0], np.float32)
+        sight, share = self._occluders.look(canvas.image, canvas.points)
+        return replace(canvas, sight=sight, share=share) if share > 0 else None
 
 
 def _together(given: WindowInput, made: Iterable[Rendered]) -> Iterator[tuple[int, Rendered | None]]:

@@ -33,7 +33,6 @@ WARM = 100  # steps
 CLIP = 1.0  # norm of the gradients, at most
 EMA = 0.998
 LOUDER = 0.15  # SD by which an example is louder or softer, in the features' unit (1: 20 dB)
-STATE = ".state.safetensors"
 STEPS = 20  # of sampling
 SIGMAS = [SHIFT * (1 - i / STEPS) / (1 + (SHIFT - 1) * (1 - i / STEPS)) for i in range(STEPS + 1)]
 SCHEDULER = {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000, "sigmas": SIGMAS}
