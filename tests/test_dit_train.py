@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from editalk.backends.dit import train
 from editalk.backends.dit.audio_features import audio_features
 from editalk.backends.dit.linear_vae import LinearVae, fit
 from editalk.backends.dit.masks import region_mask
@@ -18,7 +19,7 @@ from editalk.backends.dit.model import Scene, near
 from editalk.backends.dit.precision import Precision
 from editalk.backends.dit.tokens import REFERENCE
 from editalk.backends.dit.train import main
-from editalk.backends.dit.training import loop, shapes
+from editalk.backends.dit.training import data, loop, shapes
 from editalk.backends.dit.training.data import Take, films, is_held
 from editalk.backends.dit.training.examples import Example, Shown, example, heard, shown, shown_mouths, stretch, to_fit
 from editalk.backends.dit.training.loss import level, loss, noisy, velocity
@@ -207,3 +208,22 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
 def test_windows_of_an_example_are_the_frames_own(learn: list[Shown]) -> None:
     assert torch.equal(heard(learn[0], 3, 9, 8)[2], heard(learn[0], 5, 1, 8)[0])
     assert Example(None, heard(learn[0], 0, 1, 8)).windows.shape == (1, 8, 1, 8)  # type: ignore[arg-type]
+
+
+def test_the_command_trains_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    films_ = [[take(i, 41)] for i in range(4)]
+    monkeypatch.setattr(data, "films", lambda folder: [])
+    monkeypatch.setattr(data, "takes", lambda *given: films_)
+    monkeypatch.setattr(data, "is_held", lambda name: name in ("take2", "take3"))
+    monkeypatch.setattr(train, "CHANNELS", 4)
+    monkeypatch.setattr(train, "CHECKS", 2)
+    monkeypatch.setattr(shapes, "STEPS", 5)
+    for steps in (1, 2):
+        assert main([str(tmp_path), "-o", str(tmp_path / "out"), "--steps", str(steps), "--licence", "CC0"]) == 0
+    said = capsys.readouterr().err
+    assert said.count("by ear") == 1  # the second run goes on
+    about = json.loads((tmp_path / "out" / "training.json").read_text("utf-8"))
+    assert (about["steps"], about["licence"], about["learnt"]) == (2, "CC0", ["take0", "take1"])
+    assert inspect(tmp_path / "out").lips
