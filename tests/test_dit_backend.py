@@ -151,7 +151,7 @@ def test_a_folder_without_weights(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("nothing_here")
 def test_without_weights_dit_says_how_to_get_them_and_auto_does_without() -> None:
-    with pytest.raises(DeviceError, match="editalk models pull ltx-2[.]3-distilled"):
+    with pytest.raises(DeviceError, match=r"editalk models pull ltx-2\.3-distilled"):
         choose(Choice("dit"))
     backend, why = choose(Choice())
     assert backend.name == "exemplar"

@@ -65,7 +65,7 @@ def test_latents_are_the_pipelines(vae: LtxVae) -> None:
 
 
 def test_a_latent_depends_on_its_frames_and_those_before(vae: LtxVae) -> None:
-    """Latent k ≥ 1 ends with frame 8 k: what comes later does not matter (section 3.3: the causality of the encoder)."""
+    """Latent k ≥ 1 ends with frame 8 k: what comes later does not matter (section 3.3, causality)."""
     video = pictures(33)
     whole = vae.encode(video)
     torch.testing.assert_close(vae.encode(video[:17]), whole[:3], atol=1e-5, rtol=1e-4)

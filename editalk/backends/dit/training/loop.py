@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,8 @@ WINDOW, EMBEDDINGS, WIDTH = 32, 8, 128  # of the audio adapter: 0.32 s around ea
 LAYERS, HEADS, HEAD = 5, 6, 32
 TEXT = 8  # width of the prompt, which says nothing here: zeros
 BATCH = 2
-RATE, LEAST = 1e-3, 0.02  # learning rate, and the share of it that the last steps have
+RATE, AHEAD = 7e-4, 2.0  # learning rate, and by how much that of the audio layers is higher
+FALL, LEAST = 0.7, 0.02  # share of the training after which the rate falls, and the share of it that is left at the end
 BETAS, DECAY = (0.9, 0.98), 0.01
 WARM = 100  # steps
 CLIP = 1.0  # norm of the gradients, at most
@@ -91,11 +91,15 @@ class Trainer:
     def __post_init__(self) -> None:
         self.text = torch.zeros(1, TEXT)
         self.named = dict(parameters(self.net, self.adapter))
-        matrices = [p for p in self.named.values() if p.ndim > 1]
-        others = [p for p in self.named.values() if p.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, RATE, BETAS)
+        self.optimiser = torch.optim.AdamW(list(self._groups()), RATE, BETAS)
         self.mean = {name: p.detach().clone() for name, p in self.named.items()}
+
+    def _groups(self) -> Iterator[dict[str, Any]]:
+        """Matrices and others, in each the audio layers apart: nothing but matrices decays."""
+        for decays in (True, False):
+            for part, ahead in (("net.", 1.0), ("adapter.", AHEAD)):
+                chosen = [p for name, p in self.named.items() if name.startswith(part) and (p.ndim > 1) == decays]
+                yield {"params": chosen, "weight_decay": DECAY if decays else 0.0, "ahead": ahead}
 
     @property
     def passes(self) -> float:
@@ -118,7 +122,7 @@ class Trainer:
         rng = np.random.default_rng([self.seed, self.step])
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
         for group in self.optimiser.param_groups:
-            group["lr"] = RATE * pace(self.step, share)
+            group["lr"] = RATE * group["ahead"] * pace(self.step, share)
         self.optimiser.zero_grad()
         total = 0.0
         for _ in range(BATCH):
@@ -177,8 +181,8 @@ def parameters(net: Any, adapter: AudioAdapter) -> list[tuple[str, torch.nn.Para
 
 
 def pace(step: int, share: float) -> float:
-    """The learning rate's share: warm-up, then a cosine down to LEAST."""
-    return min(1, (step + 1) / WARM) * (LEAST + (1 - LEAST) * 0.5 * (1 + math.cos(math.pi * min(1, share))))
+    """The learning rate's share: warm-up, a plateau, a straight way down to LEAST."""
+    return min(1, (step + 1) / WARM) * (1 - (1 - LEAST) * max(0.0, min(1.0, (share - FALL) / (1 - FALL))))
 
 
 def averaged(trainer: Trainer) -> dict[str, Tensor]:
