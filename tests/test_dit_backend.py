@@ -123,6 +123,19 @@ def test_layers_that_nobody_trained_are_no_lips(folder: Path, tmp_path: Path, re
         next(Dit(copy).render(replacement))
 
 
+def test_running_out_of_memory_says_what_to_do(
+    folder: Path, removal: WindowInput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr("editalk.backends.dit.temporal.denoise", full)
+    with pytest.raises(DeviceError, match="out of memory: a window of [0-9]+ frames") as raised:
+        list(Dit(folder).render(removal))
+    assert "--precision fp8" in str(raised.value)
+    assert "--offload" in str(raised.value)
+
+
 BROKEN = {
     "transformer/config.json": ("{", ModelsError, "config.json"),
     "vae/config.json": (json.dumps({"_class_name": "VQModel"}), ModelsError, "no video VAE"),

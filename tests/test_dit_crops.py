@@ -90,6 +90,8 @@ def test_a_face_crop_holds_all_faces() -> None:
     assert (seen >= 0).all()
     assert (seen <= (crop.columns, crop.rows)).all()
     assert abs(crop.rows / crop.columns - 1) < 0.1
+    assert around_faces(faces, VIDEO, 32, 128, 256).columns > 128
+    assert around_faces(faces, VIDEO, 32, 512, 768).columns == crop.columns
     with pytest.raises(ValueError, match="no face"):
         around_faces(none[None], VIDEO, 32, 512)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from editalk.backends.dit import train
 from editalk.backends.dit.audio_features import audio_features
+from editalk.backends.dit.crops import around_faces
 from editalk.backends.dit.linear_vae import LinearVae, fit
 from editalk.backends.dit.masks import region_mask
 from editalk.backends.dit.model import Scene, near
@@ -25,6 +27,9 @@ from editalk.backends.dit.training.examples import Example, Shown, example, hear
 from editalk.backends.dit.training.loss import level, loss, noisy, velocity
 from editalk.backends.dit.weights import inspect, load, text_of
 from editalk.errors import ReadError
+from editalk.face import FaceTrack
+from editalk.face.geometry import LIPS
+from editalk.media import probe
 from editalk.plan.types import Region
 from editalk.reporting import Silent
 from tests.talker import talking, voice
@@ -227,3 +232,18 @@ def test_the_command_trains_and_goes_on(
     about = json.loads((tmp_path / "out" / "training.json").read_text("utf-8"))
     assert (about["steps"], about["licence"], about["learnt"]) == (2, "CC0", ["take0", "take1"])
     assert inspect(tmp_path / "out").lips
+
+
+@pytest.mark.skipif("EDITALK_CLIPS" not in os.environ, reason="EDITALK_CLIPS names no folder of real clips")
+def test_takes_of_a_real_clip(tmp_path: Path) -> None:
+    path = films(Path(os.environ["EDITALK_CLIPS"]))[0]
+    found = data.takes([path], CELL, 128, 2, tmp_path, Silent())[0]
+    crop = around_faces(FaceTrack.load(tmp_path / f"{path.stem}.track.npz").points, probe(path).video, CELL, 128)
+    assert found[0].pictures.shape[1:3] == (crop.rows, crop.columns)
+    assert len(found) == 2
+    for view in found:
+        mouth = view.points[np.isfinite(view.points[:, 0, 0])][:, list(LIPS)]
+        assert mouth.min() > 0
+        assert mouth.max() < 128
+    again = data.takes([path], CELL, 128, 2, tmp_path, Silent())[0]
+    assert np.array_equal(again[1].pictures, found[1].pictures)

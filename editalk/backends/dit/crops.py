@@ -89,15 +89,20 @@ def whole_picture(video: VideoInfo, cell: int, most: int = PIXELS) -> Crop:
     return _fitted(Box(0, 0, video.width, video.height), video, cell, pixels)
 
 
-def around_faces(points: NDArray[np.float32], video: VideoInfo, cell: int, side: int) -> Crop:
-    """A square around all faces [n, 478, 3] (NaN: none in that frame), `side` pixels for the model; cut where the
-    picture ends. Raises ValueError where no frame has a face.
+def around_faces(
+    points: NDArray[np.float32], video: VideoInfo, cell: int, side: int, most: int | None = None
+) -> Crop:
+    """A square around all faces [n, 478, 3] (NaN: none in that frame), cut where the picture ends. For the model it is
+    `side` pixels wide, a larger one as wide as it is up to `most` (None: `side`), so that large faces stay sharp.
+
+    Raises ValueError where no frame has a face.
     """
     seen = points[np.isfinite(points[:, 0, 0])]
     if not len(seen):
         raise ValueError("no face")
     around = square(seen.reshape(-1, 3), FACE_MARGIN).within((video.height, video.width))
-    return _fitted(around, video, cell, side * side)
+    wide = max(around.right - around.left, around.bottom - around.top)
+    return _fitted(around, video, cell, min(max(side, wide), most or side) ** 2)
 
 
 def _fitted(box: Box, video: VideoInfo, cell: int, pixels: int) -> Crop:

@@ -64,7 +64,7 @@ def _drawn(
     vae = model.vae
     region = given.window.lip_region
     crop = (
-        around_faces(points, given.video, vae.cell, model.side) if region in CROPPED
+        around_faces(points, given.video, vae.cell, *model.sides) if region in CROPPED
         else whole_picture(given.video, vae.cell)
     )  # fmt: skip
     masks = region_mask(crop.points(points), wanted, region, vae.step, vae.cell, crop.rows, crop.columns)

@@ -25,8 +25,8 @@ from editalk.backends.dit.references import FACES
 from editalk.backends.dit.vae import VideoVae
 from editalk.errors import ModelsError
 
-FACE_SIDE = 512  # pixels of a face crop for VAEs with cells of 32
-SMALL_SIDE = 128  # and for the linear one
+FACE_SIDES = 512, 768  # pixels of a face crop, least and most, for VAEs with cells of 32
+SMALL_SIDES = 128, 128  # and for the linear one
 HALF_NOISE = 0.91  # a full schedule's second pass begins at the first level below, as the distilled one does
 KINDS = {"LTXVideoTransformer3DModel": "ltx-video", "LTX2VideoTransformer3DModel": "ltx2"}
 UPSCALERS = {"ltx-video": "ltx-video-0.9.7-upscaler", "ltx2": "ltx-2.3-upscaler"}
@@ -92,8 +92,8 @@ def load(found: Weights, text: Prompt, device: torch.device, precision: Precisio
     upsample = None if small else _upsampler(found, vae, loose, device)
     sigmas, second = _sigmas(found, two=upsample is not None)
     faces = FACES if found.family == "ltx-video" and family.lips else 0  # others were not trained with them
-    side = SMALL_SIDE if small else FACE_SIDE
-    return Model(family, vae, sigmas, device, side, faces, second if upsample else (), upsample)
+    sides = SMALL_SIDES if small else FACE_SIDES
+    return Model(family, vae, sigmas, device, sides, faces, second if upsample else (), upsample)
 
 
 def _ltx_video(
