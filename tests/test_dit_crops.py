@@ -16,7 +16,7 @@ from torch import Tensor
 from editalk.backends.dit.crops import Crop, around_faces, whole_picture
 from editalk.backends.dit.lips import laid, soft_mask
 from editalk.backends.dit.masks import frames_of, latent_of, region_boxes, region_mask
-from editalk.backends.dit.vae import OVERLAP, TILE, decoded, encoded
+from editalk.backends.dit.vae import OVERLAP, TILE, decoded, encoded, floats
 from editalk.face.geometry import Box
 from editalk.media import Colour, VideoInfo
 from editalk.media.info import PacketMap
@@ -157,6 +157,7 @@ class Means:
 
     def encode(self, pictures: Tensor) -> Tensor:
         assert (len(pictures) - 1) % self.step == 0
+        pictures = floats(pictures)
         self.longest = max(self.longest, len(pictures))
         parts = pictures[1:].split(self.step) if len(pictures) > 1 else ()
         groups = [pictures[0], *(p.mean(0) for p in parts)]
@@ -173,7 +174,7 @@ class Means:
 def test_tiles_of_time_are_seamless(latents: int, seed: int) -> None:
     """With a VAE whose latents depend on their own frames alone tiles change nothing; none is longer than a tile."""
     rng = np.random.default_rng(seed)
-    pictures = rng.standard_normal((1 + 8 * latents, 4, 4, 3)).astype(np.float32)
+    pictures = (rng.integers(0, 256, (1 + 8 * latents, 4, 4, 3)) / 127.5 - 1).astype(np.float32)
     given_one_by_one: Iterator[np.ndarray] = iter(pictures)
     vae, whole = Means(), Means()
     made = encoded(vae, given_one_by_one)

@@ -53,9 +53,10 @@ def test_whole_strips_go_through_in_tiles() -> None:
     vae = whole()
     given_ = pictures(1 + STEP * (2 * TILE - OVERLAP + 3), 4, 4)
     found = encoded(vae, given_.permute(0, 2, 3, 1).numpy())
-    assert torch.allclose(found, vae.encode(given_), atol=1e-4)
+    whole_bytes = (127.5 * (given_ + 1)).round().clamp(0, 255).to(torch.uint8)
+    assert torch.allclose(found, vae.encode(whole_bytes), atol=1e-4)
     back = np.stack(list(decoded(vae, found)))
-    assert np.allclose(back, given_.permute(0, 2, 3, 1).numpy(), atol=1e-3)
+    assert np.allclose(back, given_.permute(0, 2, 3, 1).clamp(-1, 1).numpy(), atol=0.01)  # half a byte's step
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 4, 4), (5, 3, 5, 4), (5, 3, 4, 3)])

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from editalk.backends.dit.vae import floats
 from editalk.errors import ModelsError
 
 KIND = "LinearVae"
@@ -38,6 +39,7 @@ class LinearVae:
         n, _, rows, columns = pictures.shape
         if (n - 1) % self.step or rows % self.cell or columns % self.cell:
             raise ValueError(f"{list(pictures.shape)}: not 1 + {self.step}·k frames in cells of {self.cell} pixels")
+        pictures = floats(pictures)
         padded = torch.cat([pictures[:1].expand(self.step - 1, -1, -1, -1), pictures])
         found = self.project(blocks(padded, self.step, self.cell))
         return found.permute(0, 3, 1, 2).contiguous()

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from editalk.backends.dit.vae import floats
+
 DECODE_LEVEL = 0.05  # noise level that decoders with timestep conditioning are told (LTX-Video 0.9.1 and later)
 DECODE_NOISE = 0.025  # share of noise that they are given
 
@@ -27,7 +29,7 @@ class LtxVae:
 
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
-        video = pictures.to(self.device, self.network.dtype).transpose(0, 1)[None]
+        video = floats(pictures.to(self.device)).to(self.network.dtype).transpose(0, 1)[None]
         latents = self.network.encode(video).latent_dist.mode().float()
         return self.normalised(latents)[0].transpose(0, 1).cpu()
 
@@ -41,7 +43,7 @@ class LtxVae:
             timestep = torch.tensor([DECODE_LEVEL], device=self.device, dtype=self.network.dtype)
         plain = self.plain(given).to(self.network.dtype)
         video = self.network.decode(plain, timestep, return_dict=False)[0]
-        return video[0].transpose(0, 1).float().cpu()  # type: ignore[no-any-return]
+        return torch.as_tensor(video[0].transpose(0, 1))
 
     def normalised(self, latents: Tensor) -> Tensor:
         """[1, c, f, h, w] as the VAE makes them → as the transformer takes them."""

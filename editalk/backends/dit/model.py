@@ -21,8 +21,8 @@ RING = 3  # cells around what is generated that are computed too, where tokens a
 @dataclass(frozen=True)
 class Model:
     """`sigmas`: tokens of a window → noise levels of its only or its first pass; `second`: those after `upsample`,
-    [f, c, h, w] → [f, c, 2h, 2w], where the weights have one. `sides`: pixels of a face crop, least and most. `faces`: latent frames of
-    face references, as many as the weights were trained with.
+    [f, c, h, w] → [f, c, 2h, 2w], where the weights have one. `sides`: pixels of a face crop, least and most. `faces`:
+    latent frames of face references, as many as the weights were trained with.
     """
 
     family: Family

@@ -1,4 +1,4 @@
-"""Pictures ↔ latents, a tile of time after the other: no window is in memory as pictures."""
+"""Pictures ↔ latents, a tile of time after the other: at most one tile is in memory as pictures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class VideoVae(Protocol):
     channels: int
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """[1 + step·k, 3, rows, columns] float32 in −1 … 1 → [1 + k, channels, rows // cell, columns // cell]."""
+        """[1 + step·k, 3, rows, columns], float32 in −1 … 1 or uint8, → [1 + k, channels, h, w], h = rows // cell."""
         ...
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -41,14 +41,14 @@ def encoded(vae: VideoVae, pictures: Iterable[Picture]) -> Tensor:
     A tile's first latent holds one frame only, so the next tile begins OVERLAP + 1 latents before the last one's end
     and gives up its first; in what they share the newer one gains weight evenly.
     """
-    left = iter(pictures)
+    left = map(_bytes, pictures)
     made: list[Tensor] = []
-    held: list[Picture] = []
+    held: list[Tensor] = []
     while True:
         held += list(islice(left, vae.step * TILE + 1 - len(held)))
         if made and len(held) <= 1 + vae.step * OVERLAP:
             break
-        tile = _tensor(held)
+        tile = torch.stack(held)
         found = vae.encode(tile[: 1 + (len(held) - 1) // vae.step * vae.step]).float().cpu()
         if made:
             found = found[1:]
@@ -68,10 +68,10 @@ def decoded(vae: VideoVae, latents: Tensor) -> Iterator[Picture]:
     tail: Tensor | None = None  # the frames that the next tile shares
     while True:
         end = min(len(latents), start + TILE + 1)
-        found = vae.decode(latents[start:end]).float().cpu()
+        found = vae.decode(latents[start:end])
         if tail is not None:
             found = found[1:]
-            share = _rise(over)[:, None, None, None]
+            share = _rise(over)[:, None, None, None].to(found)
             found[:over] = (1 - share) * tail + share * found[:over]
         last = end == len(latents)
         yield from _pictures(found if last else found[:-over])
@@ -84,10 +84,16 @@ def _rise(n: int) -> Tensor:
     return torch.arange(1, n + 1) / (n + 1)
 
 
-def _tensor(pictures: list[Picture]) -> Tensor:
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
+def _bytes(picture: Picture) -> Tensor:
+    """[3, rows, columns] uint8: a quarter of the memory, and what the picture was made from."""
+    return torch.from_numpy(np.rint(127.5 * (picture + 1)).clip(0, 255).astype(np.uint8)).permute(2, 0, 1).contiguous()
+
+
+def floats(pictures: Tensor) -> Tensor:
+    """Pictures in −1 … 1, whichever way they come."""
+    return pictures.float() / 127.5 - 1 if pictures.dtype == torch.uint8 else pictures
 
 
 def _pictures(frames: Tensor) -> Iterator[Picture]:
     for frame in frames:
-        yield np.ascontiguousarray(frame.permute(1, 2, 0).numpy())
+        yield np.ascontiguousarray(frame.permute(1, 2, 0).float().cpu().numpy())
