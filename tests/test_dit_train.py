@@ -12,9 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from editalk.backends.crops import around_faces
 from editalk.backends.dit import train
 from editalk.backends.dit.audio_features import audio_features
-from editalk.backends.dit.crops import around_faces
 from editalk.backends.dit.linear_vae import LinearVae, fit
 from editalk.backends.dit.masks import region_mask
 from editalk.backends.dit.model import Scene, near

@@ -16,12 +16,12 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from editalk.asr import Phone
 from editalk.audio import Audio
-from editalk.face import Pose, aperture
+from editalk.face import Pose, aperture, pearson
 from editalk.face.geometry import EYES, INNER_PAIRS, JAW, LIPS, OVAL, STILL
 from editalk.quality.blur import cpbd
 from editalk.quality.closures import closed_below, closures, during
 from editalk.quality.heard import envelope, follows
-from editalk.quality.landmarks import compare_landmarks, lagged, mean_face, pearson, posed, second_difference
+from editalk.quality.landmarks import compare_landmarks, lagged, mean_face, posed, second_difference
 from editalk.quality.picture import laplacian_variance, lip_box, psnr, region_box, ssim
 from editalk.quality.steps import step_profile
 

@@ -115,6 +115,16 @@ def aperture(points: Points) -> NDArray[np.float64]:
     return np.asarray(gap / np.linalg.norm(left - right, axis=1), np.float64)
 
 
+def pearson(a: Points, b: Points) -> float:
+    """Correlation where both are finite; 0 where one does not vary."""
+    ok = np.isfinite(a) & np.isfinite(b)
+    if not ok.any():
+        return float("nan")
+    x, y = a[ok] - a[ok].mean(), b[ok] - b[ok].mean()
+    power = float(np.sqrt((x @ x) * (y @ y)))
+    return float(x @ y) / power if power > 1e-12 else 0.0
+
+
 @dataclass(frozen=True)
 class Box:
     """Pixels [left, right) × [top, bottom)."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from editalk.face import aperture
+from editalk.face import aperture, pearson
 from editalk.face.geometry import JAW, LIPS, STILL, similarity
 
 Floats = NDArray[np.float64]
@@ -82,16 +82,6 @@ def second_difference(points: Floats) -> float:
     """Mean length of the second difference over time of [n, k, 2]; NaN below three frames in a row."""
     steps = np.linalg.norm(np.diff(points, 2, axis=0), axis=2)
     return float(np.nanmean(steps)) if np.isfinite(steps).any() else float("nan")
-
-
-def pearson(a: Points, b: Points) -> float:
-    """Correlation where both are finite; 0 where one does not vary."""
-    ok = np.isfinite(a) & np.isfinite(b)
-    if not ok.any():
-        return float("nan")
-    x, y = a[ok] - a[ok].mean(), b[ok] - b[ok].mean()
-    power = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / power if power > 1e-12 else 0.0
 
 
 def lagged(times: Floats, values: Points, clock: Floats, other: Points, reach: float = REACH) -> tuple[float, float]:

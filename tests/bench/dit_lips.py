@@ -197,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     withheld = [p for p in films(args.data) if p.stem not in about["learnt"]]
     with tempfile.TemporaryDirectory() as folder:
         cache = args.cache or Path(folder)
-        found = [views[0] for views in takes(withheld, model.vae.cell, model.side, 1, cache, Silent())]
+        found = [views[0] for views in takes(withheld, model.vae.cell, model.sides[0], 1, cache, Silent())]
     rows = run(model, found, args.limit, args.sheets)
     spent = {"wall_s": time.perf_counter() - begun, "cpu_s": time.process_time() - cpu}
     made = summary(rows)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from editalk.backends.base import Capabilities, Rendered, WindowInput
-from editalk.backends.dit.crops import whole_picture
+from editalk.backends.crops import whole_picture
 from editalk.errors import DeviceError
 
 if TYPE_CHECKING:

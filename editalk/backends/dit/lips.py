@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from editalk.backends.base import Image, Rendered, WindowInput
+from editalk.backends.base import Rendered, WindowInput
 from editalk.backends.canvas import Canvases, Occluders, lip_frames
-from editalk.backends.dit.crops import Crop, Picture, around_faces, whole_picture
+from editalk.backends.crops import Crop, Picture, around_faces, laid, whole_picture
 from editalk.backends.dit.masks import latent_of, region_mask
 from editalk.backends.dit.model import Model, Scene, denoise
 from editalk.backends.dit.references import References
@@ -140,19 +140,3 @@ def soft_mask(cells: NDArray[np.float32], cell: int) -> NDArray[np.float32]:
     inwards = cv2.distanceTransform((full > 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     x = np.clip(inwards / (SOFT * cell), 0, 1)
     return np.asarray(x * x * (3 - 2 * x), np.float32)
-
-
-def laid(
-    image: Image, crop: Crop, picture: Picture, alpha: NDArray[np.float32]
-) -> tuple[Image, NDArray[np.uint8]]:
-    """A copy of an image with a model's picture in its crop as far as `alpha` [rows, columns] says, and a mask [height,
-    width]: 255 where it differs from the image, 0 where it is the image's own.
-    """
-    weight = crop.back_mask(alpha)
-    changed = weight > 1 / 255
-    old, new = image[crop.area].astype(np.float32), crop.back(picture).astype(np.float32)
-    out, mask = image.copy(), np.zeros(image.shape[:2], np.uint8)
-    mixed = np.rint(old + weight[..., None] * (new - old)).clip(0, 255).astype(np.uint8)
-    np.copyto(out[crop.area], mixed, where=changed[..., None])
-    mask[crop.area][changed] = 255
-    return out, mask

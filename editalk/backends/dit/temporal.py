@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from editalk.backends.base import Image, Rendered, WindowInput
 from editalk.backends.canvas import source_frame
-from editalk.backends.dit.crops import Crop, Picture, whole_picture
+from editalk.backends.crops import Crop, Picture, whole_picture
 from editalk.backends.dit.edits import NEW, EditedStrip, edited_strip, shown_at
 from editalk.backends.dit.masks import region_mask
 from editalk.backends.dit.model import Model, Scene, denoise, halved

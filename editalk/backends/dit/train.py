@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from editalk.backends.exemplar.train import _Lines
+from editalk.backends.exemplar.train import Lines
 from editalk.errors import EditalkError, ReadError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ VIEWS = 2
 CHECKS = 40  # withheld examples that tell whether sound matters
 LEVELS = (0.9, 0.75, 0.5)  # of noise, at which they are looked at
 OFTEN = 240.0  # seconds between checkpoints
-LINES = _Lines()
+LINES = Lines()
 
 
 def train(given: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from editalk.backends.dit.crops import Picture
+from editalk.backends.crops import Picture
 
 TILE = 16  # latent frames behind the first of a tile
 OVERLAP = 2  # latent frames that two tiles share: 16 frames at 8 to a latent, as EditYourself has it

@@ -15,6 +15,7 @@ from editalk.backends.exemplar.hearing import SPEECH, Hearing, Voice
 from editalk.backends.exemplar.mouth import Mouth
 from editalk.backends.exemplar.phones import closing, heard, said
 from editalk.backends.exemplar.shape import APERTURE, MEASURES, MouthSpace, aperture, gap, measures
+from editalk.face import pearson
 
 Floats = NDArray[np.float64]
 
@@ -128,7 +129,7 @@ class Predictor:
         lead = _lead(ear, times, wanted, awake)
         learnt = [_Kernel.fit(view, wanted, times) for view in ear.hearing.features(times)]
         own = np.mean([withheld for _, withheld in learnt], axis=0)
-        bond = np.array([_correlation(column, wanted[:, APERTURE]) for column in wanted.T])
+        bond = np.array([pearson(column, wanted[:, APERTURE]) for column in wanted.T])
         swell = ear.hearing.opening(times, lead)[:, None] * bond
         parts = np.stack([ear.usual(times, lead), own, swell], 2)
         rate = 1 / max(float(np.median(np.diff(times))) if len(times) > 1 else 1.0, 1e-3)
@@ -140,7 +141,7 @@ class Predictor:
         quiet = (ear.hearing.loudness(times) < -QUIET) & (ear.hearing.loudness(times, lead) < -QUIET)
         return cls(
             space, mouth, tuple(kernel for kernel, _ in learnt), shares, bond, _gain(guess[awake]), lead,
-            _rest(shapes, quiet), ear.hearing.voice, _correlation(guess[awake, APERTURE], wanted[awake, APERTURE]),
+            _rest(shapes, quiet), ear.hearing.voice, pearson(guess[awake, APERTURE], wanted[awake, APERTURE]),
         )  # fmt: skip
 
     def __call__(self, sound: Audio, start: float, times: Floats, phones: Sequence[Phone] = ()) -> Floats:
@@ -183,8 +184,8 @@ def _lead(ear: _Heard, times: Floats, wanted: Floats, awake: NDArray[np.bool_]) 
     scores = []
     for lead in LEADS:
         usual = ear.usual(times, float(lead))
-        fits = [_correlation(a, b) for a, b in zip(usual.T, wanted.T, strict=True)]
-        swell = _correlation(ear.hearing.opening(times, float(lead)), wanted[:, APERTURE])
+        fits = [pearson(a, b) for a, b in zip(usual.T, wanted.T, strict=True)]
+        swell = pearson(ear.hearing.opening(times, float(lead)), wanted[:, APERTURE])
         scores.append((TELLING @ fits / TELLING.sum() + 0.5 * swell) / 1.5)
     doubt = LEAD_COST * (1 + FEW_FRAMES / max(1, int(awake.sum())))
     return float(LEADS[np.argmax(scores - doubt * np.square((LEADS - USUAL_LEAD) / LEAD_SPREAD))])
@@ -208,7 +209,7 @@ def _withheld(inverse: Floats, weights: Floats, targets: Floats, times: Floats) 
 
 def _known(usual: Floats, wanted: Floats, seconds: float) -> float:
     """0…1: how well the prior [n, MEASURES] fits these lips; where little speech tells, that it does."""
-    fits = [_correlation(a, b) for a, b in zip(usual.T, wanted.T, strict=True)]
+    fits = [pearson(a, b) for a, b in zip(usual.T, wanted.T, strict=True)]
     fit = float(np.clip((TELLING @ fits / TELLING.sum() - NO_FIT) / (GOOD_FIT - NO_FIT), 0, 1))
     return 1 - (1 - fit) * seconds / (seconds + SECONDS_OF_FIT)
 
@@ -242,9 +243,3 @@ def _rest(shapes: Floats, quiet: NDArray[np.bool_]) -> Floats:
         quiet = gape <= np.percentile(gape, 20)
     order = np.argsort(gape[quiet])  # a laugh or a breath is not rest
     return np.asarray(shapes[quiet][order[: max(3, len(order) * 2 // 3)]].mean(0))
-
-
-def _correlation(a: Floats, b: Floats) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    size = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / size if size > 1e-12 else 0.0

@@ -181,7 +181,7 @@ def save(made: Trained, path: Path, about: dict[str, str]) -> None:
     part.replace(path)
 
 
-class _Lines:
+class Lines:
     """A `Reporter` that writes a line to stderr now and then."""
 
     @contextmanager
@@ -213,7 +213,7 @@ def main(words: Sequence[str] | None = None) -> int:
     given = ask.parse_args(words)
     import torch
 
-    lines = _Lines()
+    lines = Lines()
     try:
         found = [e for folder in given.folders for e in examples(clips(folder, lines))]
         made = train(found, given.seed, given.epochs, lines)

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from editalk.backends.base import Image
-from editalk.backends.dit.crops import Crop
+from editalk.backends.crops import Crop
 from editalk.backends.exemplar.paste import inner_outline
 from editalk.backends.musetalk.network import SHOWN, SIDE
 from editalk.face.geometry import LIPS_OUTER, Box, eye_distance, filled
@@ -86,17 +85,3 @@ def _softened(mask: Bytes, sigma: float) -> Singles:
     near = np.minimum(np.arange(SIDE), np.arange(SIDE)[::-1]) / EDGE
     ramp = near.clip(0, 1).astype(np.float32)
     return np.asarray(soft.clip(0, 1) * ramp * ramp[:, None], np.float32)
-
-
-def blended(image: Image, crop: Crop, face: Singles, alpha: Singles) -> tuple[Image, Bytes]:
-    """A copy of the image with the face [256, 256, 3] in its crop as far as `alpha` [256, 256] says, and a mask
-    [height, width]: 255 where it differs, 0 where it is the image's own.
-    """
-    weight = crop.back_mask(alpha)
-    changed = weight > 1 / 255
-    old, new = image[crop.area].astype(np.float32), crop.back(face).astype(np.float32)
-    out, mask = image.copy(), np.zeros(image.shape[:2], np.uint8)
-    part = np.rint(old + weight[..., None] * (new - old)).clip(0, 255).astype(np.uint8)
-    np.copyto(out[crop.area], part, where=changed[..., None])
-    mask[crop.area][changed] = 255
-    return out, mask

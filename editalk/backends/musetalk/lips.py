@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from editalk.backends.base import Image, Rendered, WindowInput
 from editalk.backends.canvas import FaceFinder, Occluders, lip_frames, source_frame
-from editalk.backends.dit.crops import Crop
+from editalk.backends.crops import Crop, laid
 from editalk.backends.exemplar.backend import BEYOND
 from editalk.backends.exemplar.occlusion import BARE, Sight, uncovered
 from editalk.backends.exemplar.paste import lower_box, united
 from editalk.backends.exemplar.path import ramps
-from editalk.backends.musetalk.blend import Singles, blended, face_crop, shown
+from editalk.backends.musetalk.blend import Singles, face_crop, shown
 from editalk.errors import DeviceError
 from editalk.face.geometry import Box
 from editalk.plan.types import RenderWindow
@@ -91,7 +91,7 @@ class MuseTalk:
         for canvas, face in zip(canvases, drawn, strict=True):
             alpha = shown(canvas.points, canvas.crop, window.lip_region)
             alpha *= np.float32(canvas.share * weights[canvas.frame - start])
-            image, mask = blended(canvas.image, canvas.crop, face, alpha)
+            image, mask = laid(canvas.image, canvas.crop, face, alpha)
             uncovered(canvas.image, image, mask, canvas.points, canvas.sight)
             yield canvas.finished(image, mask)
 

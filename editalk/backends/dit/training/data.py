@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from editalk.asr.sound import RATE
 from editalk.audio import Audio
-from editalk.backends.dit.crops import Crop, around_faces
+from editalk.backends.crops import Crop, around_faces
 from editalk.cache import scratch
 from editalk.errors import EditalkError, ReadError
 from editalk.face import FaceTrack, FaceTracker

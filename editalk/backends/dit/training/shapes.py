@@ -17,8 +17,7 @@ from torch import Tensor
 from editalk.backends.dit.audio_adapter import GROUP, AudioAdapter
 from editalk.backends.dit.training.data import Take
 from editalk.backends.dit.training.examples import Shown, heard
-from editalk.face import aperture, eye_distance
-from editalk.quality.landmarks import pearson
+from editalk.face import aperture, eye_distance, pearson
 from editalk.reporting import Reporter
 
 MEASURES = 3

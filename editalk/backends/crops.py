@@ -81,6 +81,22 @@ class Crop:
         return np.asarray(np.stack([x * self.columns, y * self.rows], -1), np.float32)
 
 
+def laid(
+    image: Image, crop: Crop, picture: Picture, alpha: NDArray[np.float32]
+) -> tuple[Image, NDArray[np.uint8]]:
+    """A copy of an image with a model's picture in its crop as far as `alpha` [rows, columns] says, and a mask [height,
+    width]: 255 where it differs from the image, 0 where it is the image's own.
+    """
+    weight = crop.back_mask(alpha)
+    changed = weight > 1 / 255
+    old, new = image[crop.area].astype(np.float32), crop.back(picture).astype(np.float32)
+    out, mask = image.copy(), np.zeros(image.shape[:2], np.uint8)
+    mixed = np.rint(old + weight[..., None] * (new - old)).clip(0, 255).astype(np.uint8)
+    np.copyto(out[crop.area], mixed, where=changed[..., None])
+    mask[crop.area][changed] = 255
+    return out, mask
+
+
 def whole_picture(video: VideoInfo, cell: int, most: int = PIXELS) -> Crop:
     """All of the picture, at its own size or with `most` pixels, both sides multiples of `cell`, its shape kept as well
     as these allow.
@@ -110,6 +126,5 @@ def _fitted(box: Box, video: VideoInfo, cell: int, pixels: int) -> Crop:
     if round(video.rotation / 90) % 2:
         wide, high = high, wide
     scale = math.sqrt(pixels / (wide * high))
-    rows = max(cell, int(high * scale / cell + 1e-6) * cell)
-    columns = max(cell, int(wide * scale / cell + 1e-6) * cell)
+    rows, columns = (max(1, round(n * scale / cell)) * cell for n in (high, wide))
     return Crop(box, rows, columns, video)

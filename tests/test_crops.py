@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from editalk.backends.dit.crops import Crop, around_faces, whole_picture
-from editalk.backends.dit.lips import laid, soft_mask
+from editalk.backends.crops import Crop, around_faces, laid, whole_picture
+from editalk.backends.dit.lips import soft_mask
 from editalk.backends.dit.masks import frames_of, latent_of, region_boxes, region_mask
 from editalk.backends.dit.vae import OVERLAP, TILE, decoded, encoded, floats
 from editalk.face.geometry import Box
@@ -68,12 +68,14 @@ def test_points_follow_the_picture(rotation: int) -> None:
 
 
 @given(st.integers(64, 4000), st.integers(64, 4000), st.sampled_from([16, 32, 64]), st.integers(10_000, 2_100_000))
-def test_a_whole_picture_fits_cells_and_pixels(width: int, height: int, cell: int, pixels: int) -> None:
+def test_a_whole_picture_is_rounded_to_cells(width: int, height: int, cell: int, pixels: int) -> None:
     crop = whole_picture(replace(VIDEO, width=width, height=height), cell, pixels)
-    assert crop.rows % cell == 0
-    assert crop.columns % cell == 0
-    assert crop.rows * crop.columns <= pixels or cell in (crop.rows, crop.columns)
+    scale = min(1.0, (pixels / (width * height)) ** 0.5)
+    for side, whole in ((crop.rows, height), (crop.columns, width)):
+        assert side % cell == 0
+        assert abs(side - whole * scale) <= cell / 2 + 1e-6 or side == cell
     assert crop.box == Box(0, 0, width, height)
+    assert crop.cells(cell) == crop.rows * crop.columns // cell**2
 
 
 def face_at(x: float, y: float, size: float) -> np.ndarray:
