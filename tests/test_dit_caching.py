@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,15 +17,12 @@ from editalk.backends.dit.caching import (
     LTX_VIDEO,
     CachedBlocks,
     Reuse,
-    calibrate,
     context,
     install,
     relative_change,
-    reset,
 )
 from editalk.backends.dit.cost import inputs
 from editalk.backends.dit.precision import Precision, offload_blocks, to_precision
-from editalk.errors import UsageError
 from tests.bench.dit import ALTERNATE, TINY
 
 CPU = torch.device("cpu")
@@ -120,7 +116,7 @@ def test_a_skipped_stack_is_its_input_and_the_residual(plain: Any) -> None:
     assert watched.last is not None
     assert torch.equal(watched.last, watched.net.proj_in(second["hidden_states"]) + residuals[0])
     assert len(residuals) == (2 if "audio_hidden_states" in first else 1)
-    reset(watched.net)
+    watched.net.transformer_blocks.reset()
     assert watched(second, "0")[1] == 3
 
 
@@ -155,15 +151,21 @@ def test_another_shape_under_a_name_is_computed(plain: Any) -> None:
     assert [watched(given_, name)[1] for given_, name in ((many, "1"), (few, "0"), (many, "1"))] == [3, 0, 0]
 
 
-def test_changes_add_up_until_the_threshold(plain: Any) -> None:
+def test_changes_add_up_until_the_threshold(plain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Five steps that each change the input a little: the sum of the estimates decides, and begins anew."""
     first = step(plain, 1)
     steps = [nudged(first, 0.02 * k) for k in range(6)]
     probe = Watched(plain, Reuse(0.0))
-    probe.net.transformer_blocks.changes = []
-    for given_ in steps:
-        probe(given_, "0")
-    change = [x for x, _ in probe.net.transformer_blocks.changes]
+    change: list[float] = []
+
+    def noted(now: Tensor, before: Tensor) -> float:
+        change.append(relative_change(now, before))
+        return change[-1]
+
+    with monkeypatch.context() as noting:
+        noting.setattr("editalk.backends.dit.caching.relative_change", noted)
+        for given_ in steps:
+            probe(given_, "0")
     assert len(change) == 5
     assert min(change) > 0
     watched = Watched(plain, Reuse(change[0] + change[1] + change[2] / 2))
@@ -235,7 +237,7 @@ def test_an_audio_adapter_is_reused_with_the_blocks() -> None:
     frame, face = torch.arange(TOKENS)[None] // 8, torch.ones(1, TOKENS)
     with torch.no_grad(), context(net, "0"):
         deaf = net(**first)[0]
-        reset(net)
+        net.transformer_blocks.reset()
         with adapter.hearing(torch.randn(1, 3, 2, 16), frame, face):
             heard, again = net(**first)[0], net(**first)[0]
     assert not torch.allclose(heard, deaf, atol=1e-3)
@@ -257,7 +259,6 @@ def test_without_install_a_context_does_nothing(plain: Any) -> None:
     given_ = step(plain, 1)
     with torch.no_grad(), context(plain, "0"):
         assert same(plain(**given_), plain(**given_))
-    reset(plain)
 
 
 def test_one_block_alone() -> None:
@@ -270,37 +271,6 @@ def test_one_block_alone() -> None:
     again, skipped = watched(first, "0")
     assert (computed, skipped) == (1, 0)
     assert torch.allclose(out[0], again[0], atol=1e-5)
-
-
-def denoising(net: Any, seed: int, count: int = 6) -> Callable[[], None]:
-    def run() -> None:
-        first = step(net, seed)
-        with torch.no_grad():
-            for k in range(count):
-                with context(net, "0"):
-                    net(**nudged(first, 0.05 * k * k))
-
-    return run
-
-
-def test_calibration_fits_input_changes_to_output_changes(plain: Any) -> None:
-    net = copy.deepcopy(plain)
-    found = calibrate(net, denoising(net, 1), degree=2)
-    assert not isinstance(net.transformer_blocks, CachedBlocks)
-    install(net, Reuse(0.0))
-    pairs: list[tuple[float, float]] = []
-    net.transformer_blocks.changes = pairs
-    denoising(net, 1)()
-    x, y = np.asarray(pairs).T
-    assert len(pairs) == 5
-    assert np.square(np.polyval(found, x) - y).sum() < np.square(x - y).sum()
-    assert found == pytest.approx(np.polyfit(x, y, 2), rel=1e-3)
-
-
-def test_calibration_wants_enough_steps(plain: Any) -> None:
-    net = copy.deepcopy(plain)
-    with pytest.raises(UsageError, match="5 pairs of steps are too few for a polynomial of degree 5"):
-        calibrate(net, denoising(net, 1), degree=5)
 
 
 def test_published_polynomials_rise_with_the_change() -> None:

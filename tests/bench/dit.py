@@ -31,7 +31,7 @@ from editalk.backends.dit import caching, cost
 from editalk.backends.dit.blocks import partition
 from editalk.backends.dit.model import RING
 from editalk.backends.dit.precision import GIB, Precision, to_precision
-from editalk.backends.dit.weights import FACE_SIDE
+from editalk.backends.dit.weights import FACE_SIDES
 from editalk.errors import DeviceError
 
 CELL = 32
@@ -107,7 +107,7 @@ def works(scale: int = 1) -> list[Work]:
     """The two workloads; `scale` divides the picture's sides."""
     rows, columns = 1088 // CELL // scale, 1920 // CELL // scale
     high, wide = (n // scale + 2 * RING for n in (8, 13))
-    crop = FACE_SIDE // CELL // scale
+    crop = FACE_SIDES[0] // CELL // scale
     inside = (min(crop, n // scale + 2 * RING) for n in (6, 9))  # 13 x 8 cells of a face of 480 pixels, in its crop
     whole, lips, new = rows * columns, latents(250 + 2 * 17), latents(25 + 2 * 24)
     return [

@@ -12,7 +12,7 @@ the forward is copied, and hooks on blocks (offloading, audio layers, LoRA, para
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,6 @@ import torch
 from torch import Tensor, nn
 
 from editalk.backends.dit.parallel import everywhere
-from editalk.errors import UsageError
 
 COMPARED = 256  # channels of every token that are compared; all of them would cost as much memory as the residual
 STREAMS = ("hidden_states", "audio_hidden_states")
@@ -39,7 +38,7 @@ class Reuse:
 
 
 LTX_VIDEO = Reuse(0.05, (21.4700694, -12.8016453, 2.31279151, 0.792487521, 0.00969274326))
-"""TeaCache's for LTX-Video 0.9.1; said not to hold for 0.9.6: `calibrate` for other weights."""
+"""TeaCache's for LTX-Video 0.9.1; said not to hold for 0.9.6, not measured here."""
 LTX2 = Reuse(0.5, (1.3641, 0.40916))
 """From dgrauet/ltx-2-mlx, for LTX-2; about 1.2 times as fast, not measured here."""
 
@@ -51,7 +50,6 @@ class _State:
     seen: Tensor | None = None
     residuals: tuple[Tensor, ...] = ()
     change: float = 0.0  # estimated, since the last computed forward
-    output: Tensor | None = None  # of the last forward; where changes are collected alone
 
 
 class CachedBlocks(nn.ModuleList):
@@ -61,7 +59,6 @@ class CachedBlocks(nn.ModuleList):
         super().__init__(blocks)
         self.reuse = reuse or Reuse(0.0)
         self.computed = self.reused = 0  # named forwards
-        self.changes: list[tuple[float, float]] | None = None  # of input and output, where they are collected
         self._states: dict[str, _State] = {}
         self._name: str | None = None
         # a copy: with offloading, the first block's own may just be on its way to the device
@@ -104,7 +101,6 @@ class _Forward:
     def __init__(self, owner: CachedBlocks, blocks: list[nn.Module], state: _State) -> None:
         self.owner, self.blocks, self.state = owner, blocks, state
         self.inputs: tuple[Tensor, ...] = ()
-        self.change = 0.0
         self.skipped = False
 
     def __iter__(self) -> Iterator[Any]:
@@ -129,10 +125,6 @@ class _Forward:
         output = self.blocks[-1](**inputs)
         streams = output if isinstance(output, tuple) else (output,)
         self.state.residuals = tuple(after - before for after, before in zip(streams, self.inputs, strict=True))
-        if self.owner.changes is not None:
-            before, self.state.output = self.state.output, streams[0]
-            if before is not None and before.shape == streams[0].shape:
-                self.owner.changes.append((self.change, relative_change(streams[0], before)))
         return output
 
     def _little_changed(self, sees: Tensor) -> bool:
@@ -141,8 +133,7 @@ class _Forward:
         same = seen is not None and seen.shape == sees.shape and seen.dtype == sees.dtype
         if seen is None or not same or [r.shape for r in state.residuals] != [x.shape for x in self.inputs]:
             return False
-        self.change = relative_change(sees, seen)
-        state.change += max(0.0, float(np.polyval(reuse.coefficients, self.change)))
+        state.change += max(0.0, float(np.polyval(reuse.coefficients, relative_change(sees, seen))))
         return state.change < reuse.threshold
 
 
@@ -179,29 +170,3 @@ def context(transformer: nn.Module, name: str | None) -> Iterator[None]:
         return
     with blocks.named(name):
         yield
-
-
-def reset(transformer: nn.Module) -> None:
-    """Forgets everything: before another window, and to free memory."""
-    if isinstance(blocks := transformer.transformer_blocks, CachedBlocks):
-        blocks.reset()
-
-
-def calibrate(transformer: nn.Module, run: Callable[[], object], degree: int = 4) -> tuple[float, ...]:
-    """Coefficients for `Reuse`, fitted to forwards that `run` makes within `context`, all of them computed.
-
-    `run`: whole denoisings of typical windows, the transformer is left without
-    reuse. Raises UsageError where fewer than degree + 1 pairs of steps were seen.
-    """
-    install(transformer, Reuse(0.0))
-    blocks = transformer.transformer_blocks
-    assert isinstance(blocks, CachedBlocks)
-    changes: list[tuple[float, float]] = []
-    blocks.changes = changes
-    run()
-    transformer.transformer_blocks = nn.ModuleList(_blocks(transformer))
-    if len(changes) <= degree:
-        raise UsageError(f"{len(changes)} pairs of steps are too few for a polynomial of degree {degree}; "
-                         "calibrate with more steps or more windows")  # fmt: skip
-    x, y = np.asarray(changes, np.float64).T
-    return tuple(float(c) for c in np.polyfit(x, y, degree))

@@ -14,12 +14,13 @@ import torch
 from editalk import models
 from editalk.backends.dit import caching, linear_vae, ltx2, ltx_video, schedules
 from editalk.backends.dit.audio_latents import AudioLatents
+from editalk.backends.dit.cost import needed_bytes
 from editalk.backends.dit.family import Family
 from editalk.backends.dit.loading import load_lora, load_module
 from editalk.backends.dit.ltx_vae import LatentUpsampler, LtxVae
 from editalk.backends.dit.model import Model
 from editalk.backends.dit.parallel import from_environment, parallelise
-from editalk.backends.dit.precision import Precision, check_weights, fits, to_precision
+from editalk.backends.dit.precision import Precision, check_weights, fits, require, to_precision, ways_out
 from editalk.backends.dit.prompts import Prompt, prompt
 from editalk.backends.dit.references import FACES
 from editalk.backends.dit.vae import VideoVae
@@ -124,6 +125,9 @@ def _finish(net: Any, found: Weights, device: torch.device, precision: Precision
     """LoRAs of the folder, the precision, several GPUs where torchrun started this, reuse between steps."""
     for path in sorted((found.folder / "loras").glob("*.safetensors")):
         load_lora(net, path)
+    if device.type == "cuda":
+        need = needed_bytes(net, precision, 0, offload)
+        require(device, need, f"the transformer of {found.folder.name} in {precision}", ways_out(precision, offload))
     to_precision(net, precision, device, offload)
     parallel = from_environment()
     if parallel is not None:
