@@ -10,7 +10,7 @@ TORCH_INDEX ?=
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check -qq --retries 8 --timeout 60
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint types example sheets bench-align bench-lips bench-speed bench-dit dit-small lip-prior clean
+.PHONY: setup demo test lint types example sheets bench-align bench-lips bench-speed bench-dit bench-dit-lips dit-small lip-prior clean
 
 setup: $(READY)
 
@@ -60,6 +60,11 @@ bench-speed: $(READY)
 # what the DiT backend costs at real sizes: counted on any machine, timed on one with a GPU
 bench-dit: $(READY)
 	@$(VENV)/bin/python -m tests.bench.dit $(if $(JSON),--json $(JSON))
+
+# whether sound reaches the pixels: withheld mouths inpainted with right, wrong and no sound
+bench-dit-lips: $(READY)
+	@test -n "$(DATA)" -a -n "$(WEIGHTS)" || { echo "make bench-dit-lips DATA=folder WEIGHTS=folder" >&2; exit 2; }
+	@$(VENV)/bin/python -m tests.bench.dit_lips $(DATA) --weights $(WEIGHTS) $(if $(JSON),--json $(JSON))
 
 # a small model of the DiT kind from nothing, from a folder of clips of one speaker: make dit-small DATA=folder
 dit-small: $(READY)
