@@ -145,6 +145,20 @@ def test_one_more_edit_renders_one_more_window(
     assert len(set((tmp_path / "cache" / "window").iterdir()) - before) == 1
 
 
+def test_a_corrected_transcript_renders_lips_anew(
+    talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same sound, but known to say other words: their phones shape the lips."""
+    voice = spoken(tmp_path, 0.3 * np.sin(np.arange(9600) * 0.08))
+    asked = ("--voice", voice, "--voice-covers", "new-words", "--language", "xx", "-y")
+    report(capsys, "apply", str(talk), edited(tmp_path, "one two three four hello five six seven eight"), *asked)
+    before = set((tmp_path / "cache" / "window").iterdir())
+    words = tmp_path / "talk.transcript.json"
+    words.write_text(words.read_text().replace("four", "fore"))
+    report(capsys, "apply", str(talk), edited(tmp_path, "one two three fore hello five six seven eight"), *asked)
+    assert len(set((tmp_path / "cache" / "window").iterdir()) - before) == 1
+
+
 def test_a_plan_is_applied_as_it_is(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text, plan = edited(tmp_path, "one two five six seven eight"), tmp_path / "plan.json"
     assert run(capsys, "plan", str(talk), text, "-o", str(plan))[0] == 0

@@ -81,6 +81,7 @@ class Capabilities:
     temporal: bool  # inserts and removes frames
     lips: bool
     regions: frozenset[str]
+    hears: bool = False  # pictures without new lips depend on the sound and the words, too
 
 
 class Backend(Protocol):

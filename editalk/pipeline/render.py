@@ -132,18 +132,17 @@ def _key(
          plan.voices[p.voice].sha256 if p.voice is not None else None)
         for p in plan.sound if p.start < last + at and first - at < p.end
     ]  # fmt: skip
-    if not window.lips:
-        sounds = []  # nothing is drawn by ear
+    words = _words(window, plan, analysis)
+    if not window.lips and not backend.capabilities.hears:
+        sounds, words = [], []
     pieces = [asdict(replace(p, start=p.start - begin)) for p in window.pieces]
     lips = [(s.start - begin, s.end - begin) for s in window.lips]
     return key("window", VERSION, backend.key, seed, source.info.sha256, analysis.face, len(window.span), pieces,
-               sounds, lips, window.region.value, window.lip_region.value, _words(window, plan, analysis))  # fmt: skip
+               sounds, lips, window.region.value, window.lip_region.value, words)  # fmt: skip
 
 
 def _words(window: RenderWindow, plan: EditPlan, analysis: Analysis) -> list[list[tuple[str, float, float]]]:
     """What is said in the window and in the footage that it learns from, seconds from the start of either."""
-    if not window.lips:
-        return []
     rate = plan.source.rate
     begin, first, last = (float(rate.seconds(f)) for f in (window.span.start, window.context.start, window.context.end))
     learnt = footage_of(window, rate, plan.source.frames)

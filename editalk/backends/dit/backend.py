@@ -51,7 +51,8 @@ class Dit:
         self.offload, self.seed = offload, seed
         self.grid_step = self.weights.step
         self.key = f"dit {self.precision} {fingerprint(folder)}"
-        self.capabilities = Capabilities(temporal=True, lips=self.weights.lips, regions=REGIONS)
+        hears = self.weights.lips
+        self.capabilities = Capabilities(temporal=True, lips=hears, regions=REGIONS, hears=hears)
         self._model: Model | None = None
         self._counted: Counted | None = None
 
