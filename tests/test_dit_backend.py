@@ -9,15 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_musetalk
 import torch
 from dit_weights import SIGMAS, ltx_video_folder
 from test_backends import analysis, given, planned, source  # noqa: F401
 
 from editalk.backends import Choice, choose
 from editalk.backends.base import WindowInput
+from editalk.backends.combined import Combined
 from editalk.backends.dit.backend import Dit
 from editalk.backends.dit.edits import NEW, edited_strip, shown_at
 from editalk.backends.dit.weights import inspect
+from editalk.backends.musetalk import MuseTalk
 from editalk.errors import DeviceError, ModelsError, UsageError
 from editalk.plan import Region
 
@@ -86,6 +89,21 @@ def test_regions_reach_further(folder: Path, replacement: WindowInput, region: R
         less = small[one.frame].mask
         if one.mask is not None and less is not None and (less > 0).any():
             assert (one.mask > 0).sum() > 1.3 * (less > 0).sum()
+
+
+def test_a_lip_pass_follows_temporal_edits(folder: Path, tmp_path: Path, replacement: WindowInput) -> None:
+    """Weights that do not hear make the retimed frames, MuseTalk the lips on them and on the footage beside them."""
+    deaf = Dit(ltx_video_folder(tmp_path / "deaf", hears=False))
+    both = Combined(deaf, MuseTalk(tiny_musetalk.written(tmp_path / "lips")))
+    assert both.capabilities.lips
+    plain = {m.frame: m for m in deaf.render(replace(replacement, window=replace(replacement.window, lips=())))}
+    made = {m.frame: m for m in both.render(replacement)}
+    assert set(plain) <= set(made)
+    lips = {f for s in replacement.window.lips for f in range(s.start, s.end)}
+    assert set(made) - set(plain) <= lips
+    for frame, one in plain.items():
+        if frame not in lips:
+            assert (one.image == made[frame].image).all()
 
 
 def test_tokens_are_counted(folder: Path, replacement: WindowInput) -> None:
