@@ -81,7 +81,7 @@ def test_new_lips_stay_inside_the_lower_face(folder: Path, replacement: WindowIn
             assert columns.max() < points[:, 0].max() + 0.5 * wide
 
 
-@pytest.mark.parametrize("region", [Region.FACE, Region.HEAD])
+@pytest.mark.parametrize("region", [Region.FACE, Region.HEAD, Region.FRAME])
 def test_regions_reach_further(folder: Path, replacement: WindowInput, region: Region) -> None:
     small = {m.frame: m for m in Dit(folder).render(replacement)}
     large = Dit(folder).render(replace(replacement, window=replace(replacement.window, lip_region=region)))

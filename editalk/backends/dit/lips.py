@@ -25,7 +25,7 @@ SOFT = 0.5  # cells inside a mask's edge over which new pixels go over into the 
 
 
 def lip_pictures(model: Model, given: WindowInput, made: Iterable[Rendered], seed: int) -> Iterator[Rendered]:
-    """What `LipPass.draw` gives: the pictures of `made`, those within the window's `lips` with new lips."""
+    """The pictures of `made` and, within the window's `lips`, those with new pixels in its `lip_region`."""
     with Canvases(given, made) as canvases:
         left = list(canvases.made)
         for run in lip_frames(given):
@@ -54,15 +54,15 @@ def _as_made(canvases: Canvases, frame: int) -> Rendered:
 def _drawn(
     model: Model, given: WindowInput, canvases: Canvases, run: range, seed: int
 ) -> Iterator[Rendered | None]:
-    """The frames of the run with new lips; None where no face is seen."""
-    frames = _surrounded(given, canvases, run)
+    """The frames of the run with a new region; None where no face is seen that it could belong to."""
+    frames, region = _surrounded(given, canvases, run), given.window.lip_region
     points = np.stack([_face(canvases, frame) for frame in frames])
-    wanted = np.array([frame in run for frame in frames]) & np.isfinite(points[:, 0, 0])
+    seen = np.isfinite(points[:, 0, 0]) | (region is Region.FRAME)
+    wanted = np.array([frame in run for frame in frames]) & seen
     if not wanted.any():
         yield from [None] * len(run)
         return
     vae = model.vae
-    region = given.window.lip_region
     crop = (
         around_faces(points, given.video, vae.cell, *model.sides) if region in CROPPED
         else whole_picture(given.video, vae.cell)
@@ -84,9 +84,12 @@ def _drawn(
         alpha = soft_mask(masks[latent_of(k, vae.step)], vae.cell) * np.float32(weights[frames[k] - run.start])
         image = canvases.image(frames[k])
         assert image is not None
+        if region not in CROPPED:
+            yield canvases.finished(frames[k], *laid(image, crop, picture, alpha))
+            continue
         sight, share = occluders.look(image, points[k])
         out, changed = laid(image, crop, picture, alpha * np.float32(share))
-        uncovered(image, out, changed, points[k], sight)
+        uncovered(image, out, changed, points[k], sight)  # a hand before the mouth stays
         yield canvases.finished(frames[k], out, changed)
 
 
