@@ -189,6 +189,22 @@ def test_without_weights_dit_says_how_to_get_them_and_auto_does_without() -> Non
     assert "neither a GPU nor weights" in why
 
 
+@pytest.mark.parametrize(("capability", "free", "wanted"), [((9, 0), 80, "dit"), ((9, 0), 8, "exemplar"),
+                                                            ((7, 5), 80, "exemplar")])  # fmt: skip
+def test_auto_takes_dit_where_gpu_and_weights_are(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], free: int, wanted: str
+) -> None:
+    monkeypatch.setattr("editalk.models.locate", lambda spec: folder if spec.name == "ltx-2.3-distilled" else None)
+    for name, value in (("is_available", True), ("device_count", 1), ("get_device_capability", capability),
+                        ("mem_get_info", (free * 2**30, 80 * 2**30))):  # fmt: skip
+        monkeypatch.setattr(f"torch.cuda.{name}", lambda *_, value=value: value)
+    backend, why = choose(Choice())
+    assert backend.name == wanted
+    assert ("GPU and weights (ltx-2.3-distilled)" in why) == (wanted == "dit")
+    if isinstance(backend, Dit):
+        assert (backend.device.type, backend.precision) == ("cuda", "fp8")
+
+
 def test_flags_that_do_not_fit(folder: Path) -> None:
     with pytest.raises(UsageError, match="no precision is called “int3”"):
         choose(Choice("dit", weights=str(folder), precision="int3"))
