@@ -99,6 +99,7 @@ class Canvases:
         mask = changed if made is None or made.mask is None else np.maximum(changed, made.mask)
         return Rendered(frame, image, mask, source)
 
+
 class Occluders:
     """What lies in front of the face, frame after frame of a window: hands, cups, microphones."""
 
