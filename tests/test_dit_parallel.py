@@ -264,7 +264,12 @@ def test_torchrun_says_who_is_who(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "3", "MASTER_PORT": "29500"}.items():
         monkeypatch.setenv(name, value)
     assert from_environment() == Parallel(ulysses=4)
-    assert from_environment("ring") == Parallel(ring=4)
+    monkeypatch.setenv("EDITALK_PARALLEL", "ring")
+    assert from_environment() == Parallel(ring=4)
+    monkeypatch.setenv("EDITALK_PARALLEL", "tree")
+    with pytest.raises(UsageError, match="ulysses and ring"):
+        from_environment()
+    monkeypatch.delenv("EDITALK_PARALLEL")
     assert not writes()
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert own_device(None) is None

@@ -1,6 +1,6 @@
 """Several GPUs for one window: each process holds a share of the tokens and all the weights (context parallelism).
 
-    torchrun --nproc-per-node 4 -m editalk edit …
+    torchrun --nproc-per-node 4 -m editalk apply …
 
 starts the same command once per GPU. Every process runs the same loop from the same seed and holds the whole window
 between two forwards; within one, only attention among the tokens exchanges anything. What the processes must agree on
@@ -19,7 +19,7 @@ import atexit
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from editalk.errors import DeviceError, UsageError
 
@@ -33,6 +33,7 @@ SHARED = {
 }
 """Attention layers of a block, by the transformer's class, whose keys are split among the processes."""
 ROPES = ("rope", "audio_rope", "cross_attn_rope", "cross_attn_audio_rope")
+WAYS = ("ulysses", "ring")  # of EDITALK_PARALLEL
 STREAMS = ("", "audio_")  # what the names of inputs and outputs begin with
 
 
@@ -58,8 +59,14 @@ class Parallel:
         return self.ulysses * self.ring
 
 
-def from_environment(way: Literal["ulysses", "ring"] = "ulysses") -> Parallel | None:
-    """As torchrun started this process; None when it is alone. Raises UsageError when somebody else set WORLD_SIZE."""
+def from_environment() -> Parallel | None:
+    """As torchrun started this process, EDITALK_PARALLEL being ulysses (the default) or ring; None when it is alone.
+
+    Raises UsageError when somebody else set WORLD_SIZE.
+    """
+    way = os.environ.get("EDITALK_PARALLEL") or WAYS[0]
+    if way not in WAYS:
+        raise UsageError(f"EDITALK_PARALLEL is {way}; there are {' and '.join(WAYS)}")
     processes = _set_by_torchrun("WORLD_SIZE") if os.environ.get("WORLD_SIZE") else 1
     if processes == 1:
         return None
