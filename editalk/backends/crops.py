@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,26 +35,14 @@ class Crop:
     def area(self) -> Area:
         return self.box.slices
 
-    @property
-    def turns(self) -> int:
-        """Quarter turns counter-clockwise from coded to upright."""
-        return round(self.video.rotation / 90) % 4
-
     def cells(self, cell: int) -> int:
         """Tokens of a latent frame."""
         return self.rows // cell * (self.columns // cell)
 
     def cut(self, image: Image) -> Picture:
         """What the model sees of a source image."""
-        import cv2
-
-        part = np.rot90(rgb(image[self.area], self.video), self.turns)
-        shrinks = self.rows * self.columns < part.shape[0] * part.shape[1]
-        size = (self.columns, self.rows)
-        small = cv2.resize(
-            np.ascontiguousarray(part), size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-        )
-        return np.asarray(small, np.float32) / 127.5 - 1
+        part = np.rot90(rgb(image[self.area], self.video), self.video.turns)
+        return _resized(part, self.rows, self.columns) / 127.5 - 1
 
     def back(self, picture: Picture) -> Image:
         """A model's picture as the rectangle `box` of an image, Y, U, V."""
@@ -64,19 +53,14 @@ class Crop:
         return np.asarray(np.clip(self._laid(mask), 0, 1), np.float32)
 
     def _laid(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        import cv2
-
-        turned = np.ascontiguousarray(np.rot90(picture, -self.turns))
-        size = (self.box.right - self.box.left, self.box.bottom - self.box.top)
-        shrinks = size[0] * size[1] < self.rows * self.columns
-        laid = cv2.resize(turned, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-        return np.asarray(laid, np.float32)
+        turned = np.rot90(picture, -self.video.turns)
+        return _resized(turned, self.box.bottom - self.box.top, self.box.right - self.box.left)
 
     def points(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """[…, ≥2] points of the coded picture (x, y) → [..., 2] x, y in pixels of the model's picture."""
         x = (points[..., 0] - self.box.left) / (self.box.right - self.box.left)
         y = (points[..., 1] - self.box.top) / (self.box.bottom - self.box.top)
-        for _ in range(self.turns):
+        for _ in range(self.video.turns):
             x, y = y, 1 - x
         return np.asarray(np.stack([x * self.columns, y * self.rows], -1), np.float32)
 
@@ -121,9 +105,17 @@ def around_faces(
     return _fitted(around, video, cell, min(max(side, wide), most or side) ** 2)
 
 
+def _resized(picture: NDArray[Any], rows: int, columns: int) -> NDArray[np.float32]:
+    """[h, w] or [h, w, 3] → [rows, columns, …]: means where it shrinks, cubic where it grows."""
+    import cv2
+
+    way = cv2.INTER_AREA if rows * columns < picture.shape[0] * picture.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(np.ascontiguousarray(picture), (columns, rows), interpolation=way), np.float32)
+
+
 def _fitted(box: Box, video: VideoInfo, cell: int, pixels: int) -> Crop:
     wide, high = box.right - box.left, box.bottom - box.top
-    if round(video.rotation / 90) % 2:
+    if video.turns % 2:
         wide, high = high, wide
     scale = math.sqrt(pixels / (wide * high))
     rows, columns = (max(1, round(n * scale / cell)) * cell for n in (high, wide))

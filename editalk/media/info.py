@@ -59,6 +59,11 @@ class VideoInfo:
     index: int
     packets: PacketMap = field(repr=False, compare=False)
 
+    @property
+    def turns(self) -> int:
+        """Quarter turns counter-clockwise from the coded picture to the upright one, 0 … 3."""
+        return round(self.rotation / 90) % 4
+
 
 @dataclass(frozen=True)
 class AudioInfo:

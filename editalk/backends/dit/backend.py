@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from editalk.backends.base import Capabilities, Rendered, WindowInput
 from editalk.backends.crops import whole_picture
 from editalk.errors import DeviceError
+from editalk.plan.types import Region
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from editalk.backends.dit.precision import Precision
 
 NOISY = ("torchao", "torch.utils._pytree", "diffusers", "transformers")  # say on import what does not matter here
-REGIONS = frozenset({"mouth", "face", "head", "frame"})
+REGIONS = frozenset(region.value for region in Region)
 
 
 class Dit:

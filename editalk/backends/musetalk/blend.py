@@ -35,7 +35,7 @@ def face_crop(points: Singles, video: VideoInfo) -> Crop | None:
 
     Their landmarks (DWPose) are replaced by MediaPipe's at the same places.
     """
-    turns, size = round(video.rotation / 90) % 4, (video.width, video.height)
+    turns, size = video.turns, (video.width, video.height)
     flat, size = _turned(points[:, :2], turns, size)
     outline, lips = flat[list(CONTOUR)].astype(int), flat[list(LIPS_OUTER)]
     (left, _), (right, chin) = outline.min(0), outline.max(0)
