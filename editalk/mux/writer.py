@@ -1,9 +1,7 @@
-"""Frames and sound to a file: the source's codec family, format and tags; the file appears only when it is complete."""
+"""Frames and sound to a file that appears only when it is complete."""
 
 from __future__ import annotations
 
-import errno
-import math
 import os
 import secrets
 from collections.abc import Iterable
@@ -16,10 +14,8 @@ from typing import Self
 import av
 import av.error
 import numpy as np
-from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.codec.context import ThreadType
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
@@ -29,23 +25,19 @@ from av.video.stream import VideoStream
 from editalk.audio import Audio
 from editalk.cache import abandoned, owner
 from editalk.errors import OutputError
-from editalk.media.image import to_working, working_format
-from editalk.media.info import AudioInfo, MediaInfo, VideoInfo
+from editalk.media.image import to_working
+from editalk.media.info import MediaInfo
+from editalk.mux.sound import audio_stream
+from editalk.mux.target import check_target, explain, flush_to_disk
+from editalk.mux.video import video_stream
 from editalk.timebase import FrameRate
 
-CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-CRF = 11
-PRESETS = {"libx264": "veryfast", "libx265": "ultrafast"}
-_WORST = 3  # quantisers above the CRF that noise may cost: a noisy MPEG-1 clip at CRF 14 fell to 41.9 dB
-_SMALL = 2_228_224  # pixels of a picture at HEVC's levels below 5
-_LOSSLESS = {"mov": ("pcm_", "alac"), "matroska": ("pcm_", "flac", "alac")}
 _OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "timecode", "duration"}
 _PLAIN_TAGS = {
     *("title", "artist", "album_artist", "album", "date", "comment", "genre", "copyright", "description", "synopsis"),
     *("composer", "show", "episode_id", "network", "lyrics", "track", "keywords", "creation_time", "location"),
     *("make", "model", "author", "grouping"),
 }  # what MP4 has boxes for; others need key–value tags
-_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 
 
 class Writer:
@@ -77,8 +69,8 @@ class Writer:
         self._container: OutputContainer | None = None
         try:
             self._container = self._opened()
-            self._video = _video_stream(self._container, like.video, rate, self._form, crf, preset)
-            self._audio = _audio_stream(self._container, like.audio, self._form)
+            self._video = video_stream(self._container, like.video, rate, self._form, crf, preset)
+            self._audio = audio_stream(self._container, like.audio, self._form)
         except BaseException as error:
             self._discard()
             if isinstance(error, (OSError, av.error.FFmpegError, ValueError)):
@@ -135,7 +127,7 @@ class Writer:
             self._container.close()
             self._container = None
             self._check()
-            _flush_to_disk(self._part)
+            flush_to_disk(self._part)
             check_target(self.out, self.overwrite, self.like.path)
             os.replace(self._part, self.out)
         except (OSError, av.error.FFmpegError, ValueError) as error:
@@ -189,117 +181,3 @@ class Writer:
 
     def _failed(self, error: BaseException) -> OutputError:
         return error if isinstance(error, OutputError) else explain(self.out, error)
-
-
-def check_target(out: Path, overwrite: bool, source: Path | None = None) -> str:
-    """FFmpeg's name of the container to write. Raises OutputError if OUT cannot be written there."""
-    form = CONTAINERS.get(out.suffix.lower())
-    if form is None:
-        raise OutputError(f"{out}: the kind of file is not known; end the name in {', '.join(CONTAINERS)}")
-    check_place(out, overwrite, source)
-    return form
-
-
-def check_place(out: Path, overwrite: bool, source: Path | None = None) -> None:
-    """Raises OutputError if a file OUT cannot be written there, or may not be: it is `source`, or exists already."""
-    folder = out.parent
-    if not folder.is_dir():
-        raise OutputError(f"{out}: there is no folder {folder}; make it first")
-    if out.is_dir():
-        raise OutputError(f"{out} is a folder; give a file name")
-    if source is not None and out.exists() and source.exists() and out.samefile(source):
-        raise OutputError(f"{out} is the source itself; give another name")
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out} exists already; give another name or -y to overwrite it")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{out}: the folder {folder} may not be written to; choose another or change its permissions")
-
-
-def explain(out: Path, error: BaseException) -> OutputError:
-    """An OutputError for what went wrong while writing."""
-    number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, errno.EDQUOT):
-        return OutputError(f"{out}: no space is left on the disk; free some or write elsewhere")
-    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return OutputError(f"{out}: the folder may not be written to; choose another")
-    return OutputError(f"{out} cannot be written: {getattr(error, 'strerror', None) or error}")
-
-
-def video_codec(like: VideoInfo) -> str:
-    """The encoder of the source's codec family."""
-    name = "libx265" if like.codec == "hevc" else "libx264"
-    if name not in av.codecs_available:
-        raise OutputError(f"this build of PyAV cannot encode {name[3:]}; install the wheel from PyPI: pip install av")
-    return name
-
-
-def audio_codec(like: AudioInfo, form: str) -> str:
-    """The source's own codec where it is lossless and the container takes it, else AAC."""
-    if like.codec.startswith(_LOSSLESS.get(form, ("\0",))) and like.codec in av.codecs_available:
-        return like.codec
-    return "aac"
-
-
-def _video_stream(
-    container: OutputContainer, like: VideoInfo, rate: FrameRate, form: str, crf: float | None, preset: str | None
-) -> VideoStream:
-    name = video_codec(like)
-    options = {"crf": f"{CRF if crf is None else crf:g}", "preset": preset or PRESETS[name]}
-    options[f"{name[3:]}-params"] = ":".join(_parameters(name, like, float(options["crf"])))
-    stream = container.add_stream(name, rate=rate.value, options=options)
-    if not isinstance(stream, VideoStream):
-        raise OutputError(f"{name} is not a video encoder here")
-    context = stream.codec_context
-    stream.width, stream.height, stream.pix_fmt = like.width, like.height, working_format(like.pix_fmt)
-    context.time_base = 1 / rate.value
-    context.color_range, context.colorspace = like.colour.range, like.colour.space
-    context.color_primaries, context.color_trc = like.colour.primaries, like.colour.trc
-    context.sample_aspect_ratio = like.sample_aspect
-    context.thread_type = ThreadType.AUTO
-    if name == "libx265" and form != "matroska":
-        context.codec_tag = "hvc1"  # the one that QuickTime plays
-    if like.rotation:
-        stream.set_display_rotation(like.rotation)
-    return stream
-
-
-def _parameters(name: str, like: VideoInfo, crf: float) -> list[str]:
-    """Settings that only the encoder itself knows."""
-    most = math.ceil(crf) + _WORST
-    deep = working_format(like.pix_fmt).endswith("10le")
-    found = [f"qpmax={most + 12 if deep and name == 'libx264' else most}"]  # x264 counts from -12 at 10 bits
-    if name == "libx265":
-        found += ["log-level=error", "psy-rd=0"]  # visibly lossless without: a tenth of the time
-        if like.width * like.height <= _SMALL and like.rate.value <= 60:
-            found += ["ctu=16", "max-tu-size=16"]  # another tenth; levels from 5 on want larger units
-    if like.colour.range == 1:
-        # "limited" is the default, so the encoders tag it only together with something else that they tag
-        found.append("videoformat=component")
-    return found
-
-
-def _audio_stream(container: OutputContainer, like: AudioInfo, form: str) -> AudioStream:
-    name = audio_codec(like, form)
-    if name == "aac" and like.sample_rate not in _AAC_RATES:
-        raise OutputError(f"AAC has no sample rate of {like.sample_rate} Hz; convert the source's sound to 48000 Hz")
-    stream = container.add_stream(name, rate=like.sample_rate, layout=like.layout)
-    if not isinstance(stream, AudioStream):
-        raise OutputError(f"{name} is not a sound encoder here")
-    if name == "aac":
-        _set_bit_rate(stream.codec_context, like)
-    stream.codec_context.time_base = Fraction(1, like.sample_rate)
-    if like.language:
-        stream.metadata["language"] = like.language
-    return stream
-
-
-def _set_bit_rate(context: AudioCodecContext, like: AudioInfo) -> None:
-    least = 128_000 if like.channels == 1 else 96_000 * like.channels
-    most = min(6 * like.sample_rate * like.channels, 256_000 * like.channels)  # AAC's own limit, then what is of use
-    context.bit_rate = min(max(like.bit_rate or 0, least), most)
-
-
-def _flush_to_disk(path: Path) -> None:
-    """A rename that reached the disk before the bytes would leave an empty file after a power cut."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

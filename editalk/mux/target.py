@@ -1,0 +1,51 @@
+"""Where a file may be written, and what went wrong where it cannot."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from editalk.errors import OutputError
+
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+
+
+def check_target(out: Path, overwrite: bool, source: Path | None = None) -> str:
+    """FFmpeg's name of the container to write. Raises OutputError if OUT cannot be written there."""
+    form = CONTAINERS.get(out.suffix.lower())
+    if form is None:
+        raise OutputError(f"{out}: the kind of file is not known; end the name in {', '.join(CONTAINERS)}")
+    check_place(out, overwrite, source)
+    return form
+
+
+def check_place(out: Path, overwrite: bool, source: Path | None = None) -> None:
+    """Raises OutputError if a file OUT cannot be written there, or may not be: it is `source`, or exists already."""
+    folder = out.parent
+    if not folder.is_dir():
+        raise OutputError(f"{out}: there is no folder {folder}; make it first")
+    if out.is_dir():
+        raise OutputError(f"{out} is a folder; give a file name")
+    if source is not None and out.exists() and source.exists() and out.samefile(source):
+        raise OutputError(f"{out} is the source itself; give another name")
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out} exists already; give another name or -y to overwrite it")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{out}: the folder {folder} may not be written to; choose another or change its permissions")
+
+
+def explain(out: Path, error: BaseException) -> OutputError:
+    """An OutputError for what went wrong while writing."""
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError(f"{out}: no space is left on the disk; free some or write elsewhere")
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return OutputError(f"{out}: the folder may not be written to; choose another")
+    return OutputError(f"{out} cannot be written: {getattr(error, 'strerror', None) or error}")
+
+
+def flush_to_disk(path: Path) -> None:
+    """A rename that reached the disk before the bytes would leave an empty file after a power cut."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
