@@ -34,7 +34,10 @@ def test_a_mark_on_what_is_gone_goes_to_what_follows() -> None:
     assert lands((), 3) == 0
 
 
-@given(st.lists(st.tuples(st.integers(1, 50), st.one_of(st.none(), st.integers(0, 400)), st.integers(1, 50)), min_size=1))
+ROWS = st.tuples(st.integers(1, 50), st.one_of(st.none(), st.integers(0, 400)), st.integers(1, 50))
+
+
+@given(st.lists(ROWS, min_size=1))
 def test_every_source_frame_shown_is_found(rows: list[tuple[int, int | None, int]]) -> None:
     pieces, at = [], 0
     for frames, source, length in rows:
