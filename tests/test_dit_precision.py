@@ -174,6 +174,32 @@ def test_layers_of_an_audio_adapter_stay_bfloat16() -> None:
     assert is_float8(transformer.transformer_blocks[0].attn2.to_q)
 
 
+def test_layers_are_fused_where_kernels_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dynamo's own backend stands in for Triton: the same call, the same numbers; a compiler that fails is no error."""
+    from torchao.quantization import quant_api
+
+    monkeypatch.setattr(quant_api, "_check_hardware_support", lambda granularity: None)
+    monkeypatch.setattr(precision, "dynamic", lambda device: True)
+    compiled = precision._compiled.__wrapped__
+    monkeypatch.setattr(torch, "compile", lambda f, dynamic: f)
+    monkeypatch.setattr(precision, "_compiled", compiled)
+    plain, fused = made("tiny-ltx-video"), made("tiny-ltx-video")
+    to_precision(fused, Precision.FP8, CPU)
+    assert all(isinstance(linear, precision.FusedLinear) for linear in fp8_linears(fused))
+    made_of_it = forward(fused)
+
+    def broken(f: object, dynamic: bool) -> object:
+        def fails(*given: object) -> Tensor:
+            raise RuntimeError("no C compiler")
+
+        return fails
+
+    monkeypatch.setattr(torch, "compile", broken)
+    to_precision(plain, Precision.FP8, CPU)
+    assert not any(isinstance(linear, precision.FusedLinear) for linear in fp8_linears(plain))
+    assert torch.equal(forward(plain), made_of_it)
+
+
 def rows(values: Tensor) -> tuple[Tensor, Tensor]:
     """Float8 and a scale for each row, which torchao finds in bfloat16."""
     scale = (values.abs().amax(1, True) / 448).float()
@@ -186,6 +212,7 @@ def test_the_dynamic_path_multiplies_float8_rows_by_float8_rows(monkeypatch: pyt
 
     monkeypatch.setattr(quant_api, "_check_hardware_support", lambda granularity: None)
     monkeypatch.setattr(precision, "dynamic", lambda device: True)
+    monkeypatch.setattr(precision, "fusible", lambda linear: False)
     transformer = made("tiny-ltx-video")
     exact, linear = forward(transformer), transformer.transformer_blocks[0].attn1.to_q
     weight, x = linear.weight.detach().clone(), torch.randn(5, 64, dtype=torch.bfloat16)

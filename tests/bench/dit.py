@@ -1,10 +1,12 @@
 """What the DiT backend costs at the real sizes of its transformers: parameters, bytes, operations; on a GPU, seconds.
 
-    python -m tests.bench.dit [--json FILE] [--models a,b] [--steps 8,30] [--tiny]
+    python -m tests.bench.dit [--json FILE] [--models a,b] [--steps 8,30] [--longest SECONDS] [--tiny]
 
 Everywhere: counted on the meta device, nothing is computed. On a machine with a CUDA GPU the same steps over the same
 blocks then run with random weights of real size and are timed (the schedule with the fewest steps). Figures with a ~
-are estimates, not measurements: operations divided by an assumed sustained rate.
+are estimates, not measurements: operations divided by an assumed sustained rate. A schedule that takes longer than
+--longest is stopped after a whole step and its time multiplied up (marked *); with reuse, where steps differ, it is
+left out if its estimate is longer.
 
 The work: new lips for 10 s of 1080p at 25 frames a second (and 17 frames beside them), and 1 s inserted between 24
 frames of context on either side, one pass of the transformer at full resolution, in blocks as the sampling loop makes
@@ -16,10 +18,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +100,16 @@ class Work:
     cells: int
     whole: int
 
-    def steps(self, count: int, reuse: bool) -> Iterator[tuple[int, str | None]]:
-        """(tokens, name for reuse) of every forward of a pass, in their order."""
-        for step in range(count):
-            for block in partition(self.frames, step, count, reuse):
-                yield len(block.frames) * self.cells, block.cache
+    def steps(self, count: int, reuse: bool) -> list[list[tuple[int, str | None]]]:
+        """(tokens, name for reuse) of the forwards of every step, in their order."""
+        return [
+            [(len(block.frames) * self.cells, block.cache) for block in partition(self.frames, step, count, reuse)]
+            for step in range(count)
+        ]
+
+    def forwards(self, count: int, reuse: bool) -> Iterator[tuple[int, str | None]]:
+        """Those of all steps."""
+        return chain.from_iterable(self.steps(count, reuse))
 
 
 def works(scale: int = 1) -> list[Work]:
@@ -126,7 +135,8 @@ def latents(frames: int) -> int:
 @dataclass(frozen=True)
 class Row:
     """Counted: `linear`, `attention` operations of the transformer over the whole schedule, `forwards` computed in it.
-    `needed`: estimated peak bytes. `seconds`, `peak`: measured, None where there was no GPU.
+    `needed`: estimated peak bytes. `seconds`, `peak`: measured, None where there was no GPU; `part`: of the steps that
+    were run for it.
     """
 
     model: str
@@ -145,12 +155,13 @@ class Row:
     needed: int
     seconds: float | None = None
     peak: int | None = None
+    part: float = 1.0
 
 
 def schedule(work: Work, steps: int, reuse: bool) -> list[int]:
     """Tokens of the forwards that are computed; every other one with a name seen before is not."""
     found, seen = [], dict[str, int]()
-    for tokens, name in work.steps(steps, reuse):
+    for tokens, name in work.forwards(steps, reuse):
         if name is None:
             seen.clear()
         else:
@@ -193,14 +204,16 @@ def counted(
 ) -> Row:
     forwards = schedule(work, steps, reuse) * passes
     total = sum((counter(tokens) for tokens in forwards), cost.Flops())
-    names = len({name for _, name in work.steps(steps, reuse) if name}) * passes
+    names = len({name for _, name in work.forwards(steps, reuse) if name}) * passes
     needed = cost.needed_bytes(counter.meta, precision, max(forwards), cached=names)
     tokens = work.frames * work.cells
     return Row(name, work.what, work.where, tokens, work.cells / work.whole, steps, passes, precision.value, reuse,
                len(forwards), total.linear, total.attention, total.seconds(*RATES[precision]), needed)  # fmt: skip
 
 
-def measured(rows: Sequence[Row], size: Size, device: torch.device, scale: int = 1) -> list[Row]:
+def measured(
+    rows: Sequence[Row], size: Size, device: torch.device, scale: int = 1, longest: float = math.inf
+) -> list[Row]:
     """The same rows, run: one precision after the other, random weights."""
     done = []
     for precision in (Precision.BF16, Precision.FP8):
@@ -212,16 +225,19 @@ def measured(rows: Sequence[Row], size: Size, device: torch.device, scale: int =
         for row in mine:
             caching.install(transformer, ALTERNATE if row.reuse else caching.Reuse(0.0))
             work = next(w for w in works(scale) if (w.what, w.where) == (row.what, row.where))
-            done.append(run(transformer, size, row, work, device))
+            out = row.reuse and row.estimate > longest
+            done.append(row if out else run(transformer, size, row, work, device, longest))
         del transformer
         if device.type == "cuda":
             torch.cuda.empty_cache()
     return done
 
 
-def run(transformer: Any, size: Size, row: Row, work: Work, device: torch.device) -> Row:
-    """A whole schedule, after one forward that warms up; rows that do not fit stay unmeasured."""
-    made = {n: cost.inputs(transformer, n, size.text, sounds(size), device) for n, _ in work.steps(row.steps, False)}
+def run(transformer: Any, size: Size, row: Row, work: Work, device: torch.device, longest: float = math.inf) -> Row:
+    """A whole schedule, or as many steps as take `longest` seconds, after one forward that warms up; rows that do not
+    fit stay unmeasured.
+    """
+    made = {n: cost.inputs(transformer, n, size.text, sounds(size), device) for n, _ in work.forwards(row.steps, False)}
     wait: Callable[[], object] = torch.cuda.synchronize if device.type == "cuda" else lambda: None
     try:
         with torch.no_grad():
@@ -230,17 +246,21 @@ def run(transformer: Any, size: Size, row: Row, work: Work, device: torch.device
                 torch.cuda.reset_peak_memory_stats(device)
             wait()
             start = time.perf_counter()
-            for tokens, name in work.steps(row.steps, row.reuse):
-                for each in range(row.passes):
-                    with caching.context(transformer, name and f"{name}/{each}"):
-                        transformer(**made[tokens])
-            wait()
+            done = 0
+            for step in work.steps(row.steps, row.reuse):
+                for tokens, name in step:
+                    for each in range(row.passes):
+                        with caching.context(transformer, name and f"{name}/{each}"):
+                            transformer(**made[tokens])
+                wait()
+                done, seconds = done + 1, time.perf_counter() - start
+                if seconds > longest and not row.reuse:
+                    break
     except torch.OutOfMemoryError:
         torch.cuda.empty_cache()
         return row
-    seconds = time.perf_counter() - start
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
-    return Row(**(asdict(row) | {"seconds": seconds, "peak": peak}))
+    return replace(row, seconds=seconds * row.steps / done, peak=peak, part=done / row.steps)
 
 
 def sizes(names: Sequence[str], known: dict[str, Size]) -> Table:
@@ -268,7 +288,8 @@ def printed(rows: Sequence[Row]) -> Table:
             bf16.model, f"{bf16.what}, {bf16.where}", f"{bf16.tokens}", f"{bf16.share:.0%}",
             f"{bf16.steps}x{bf16.passes}", f"{bf16.forwards}/{cached.forwards}",
             short(operations(bf16) / bf16.steps / 1e12), "/".join(short(operations(r) / 1e15) for r in (bf16, cached)),
-            *(f"~{short(r.estimate)}" if r.seconds is None else short(r.seconds) for r in (bf16, fp8, cached)),
+            *(f"~{short(r.estimate)}" if r.seconds is None else short(r.seconds) + "*" * (r.part < 1)
+              for r in (bf16, fp8, cached)),
             *(f"~{r.needed / GIB:.0f}" if r.peak is None else f"{r.peak / GIB:.1f}" for r in (bf16, fp8)),
         )  # fmt: skip
     return table
@@ -287,6 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--models", default="")
     parser.add_argument("--steps", default="8,30")
+    parser.add_argument("--longest", type=float, default=math.inf, metavar="SECONDS", help="of a measured schedule")
     parser.add_argument("--tiny", action="store_true", help="tiny models on a small picture, run on the CPU too")
     given = parser.parse_args(arguments)
     known, scale = (TINY, 8) if given.tiny else (SIZES, 1)
@@ -300,7 +322,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mine = list(count(name, known[name], steps, scale))
         if device.type == "cuda" or given.tiny:
             short = [row for row in mine if row.steps == min(steps)]
-            mine = [row for row in mine if row not in short] + measured(short, known[name], device, scale)
+            mine = [row for row in mine if row not in short]
+            mine += measured(short, known[name], device, scale, given.longest)
         rows += mine
     console = Console(width=170)
     console.print(sizes(names, known))
