@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import platform
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from editalk.errors import OutputError
+
+_RUN = ".run-"  # the head of the names of files that say who uses the cache now
 
 
 def default_root() -> Path:
@@ -61,6 +65,24 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
+def running_since(root: Path) -> float:
+    """When the first of the other runs that use a cache now began, seconds since the epoch; infinity where none does.
+
+    Those of other machines count for two days: nobody can tell here whether they still run.
+    """
+    dead = set(abandoned(root, _RUN))
+    began = [math.inf]
+    for path in root.glob(f"{_RUN}*"):
+        try:
+            at = path.stat().st_mtime
+        except FileNotFoundError:  # just ended
+            continue
+        own = path.name.startswith(_RUN + owner())
+        if not own and path not in dead and (f"-{_machine()}-" in path.name or time.time() - at < 2 * 86400):
+            began.append(at)
+    return min(began)
+
+
 def _runs(process: int) -> bool:
     try:
         os.kill(process, 0)
@@ -80,8 +102,9 @@ class Cache:
         self._own: tempfile.TemporaryDirectory[str] | None = None
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.root):
-                pass
+            for left in abandoned(self.root, _RUN):
+                left.unlink(missing_ok=True)
+            self._run = tempfile.NamedTemporaryFile(prefix=_RUN + owner(), dir=self.root)  # noqa: SIM115
         except OSError:
             self._own = tempfile.TemporaryDirectory(prefix="editalk-" + owner())
             self.root = Path(self._own.name)
@@ -92,9 +115,11 @@ class Cache:
         return self._own is None
 
     def path(self, stage: str, name: str) -> Path:
-        """Where the result `name` (see `key`, with a suffix) of a stage lies or will lie."""
+        """Where the result `name` (see `key`, with a suffix) of a stage lies or will lie; to ask is to use it."""
         folder = self.root / stage
         folder.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):
+            os.utime(folder / name)
         return folder / name
 
     @contextmanager

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from editalk.cli import complete
 from editalk.cli.options import (
     BackendName,
     CoversOption,
+    Device,
     Face,
     Json,
     Language,
@@ -19,6 +21,7 @@ from editalk.cli.options import (
     Overwrite,
     PrecisionName,
     Quiet,
+    Region,
     Seed,
     TranscriptFile,
     Verbose,
@@ -37,7 +40,7 @@ CHECKS = ("join",)
 def apply_command(
     video: Video,
     edited: Annotated[
-        Path | None, typer.Argument(metavar="[EDITED]", help="The edited transcript.", show_default=False)
+        Path | None, typer.Argument(metavar="EDITED", help="The edited transcript.", show_default=False)
     ] = None,
     voice: VoiceFiles = None,
     out: Annotated[
@@ -50,16 +53,19 @@ def apply_command(
     precision: PrecisionName = None,
     offload: Offload = False,
     lip_pass: LipPassName = None,
-    region: Annotated[str | None, typer.Option("--region", help="mouth, face, head or frame.")] = None,
+    region: Region = None,
     face: Face = None,
     transcript: TranscriptFile = None,
     language: Language = None,
-    device: Annotated[str | None, typer.Option("--device", envvar="EDITALK_DEVICE", help="cpu or cuda.")] = None,
+    device: Device = None,
     seed: Seed = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and report; render nothing.")] = False,
     fail_on: Annotated[
         list[str] | None,
-        typer.Option("--fail-on", metavar="KIND", help="Exit 6 where this shows, OUT is kept: join. Repeatable."),
+        typer.Option(
+            "--fail-on", metavar="KIND", autocompletion=complete.checks,
+            help="Exit 6 where this shows, OUT is kept: join. Repeatable.",
+        ),
     ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from editalk.cli import complete
 from editalk.cli.options import (
     BackendName,
     CoversOption,
@@ -34,10 +35,17 @@ def transcribe_command(
         Path | None, typer.Option("--script", metavar="FILE", help="The exact words; only their times are found.")
     ] = None,
     model: Annotated[
-        str, typer.Option("--model", envvar="EDITALK_MODEL", help="auto, pocketsphinx or a Whisper model.")
+        str,
+        typer.Option(
+            "--model", metavar="NAME", autocompletion=complete.transcribers,
+            help="auto, pocketsphinx or a Whisper model.",
+        ),
     ] = "auto",
     language: Language = None,
-    formats: Annotated[str, typer.Option("-f", "--format", help="Of json, txt, srt, vtt.")] = "json,txt",
+    formats: Annotated[
+        str,
+        typer.Option("-f", "--format", metavar="LIST", autocompletion=complete.formats, help="Of json, txt, srt, vtt."),
+    ] = "json,txt",
     folder: Annotated[
         Path | None, typer.Option("-o", "--output-dir", metavar="DIR", help="Instead of beside VIDEO.")
     ] = None,

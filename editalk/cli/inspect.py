@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from editalk.cli import complete
 from editalk.cli.options import Face, Json, Mode, Quiet, Verbose, cache_of
 from editalk.console import Console, ProgressMode, print_json
 
@@ -15,7 +16,11 @@ def eval_command(
     reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="The true video.", show_default=False)],
     candidate: Annotated[Path, typer.Argument(metavar="CANDIDATE", help="The one to judge.", show_default=False)],
     region: Annotated[
-        str, typer.Option("--region", help="Where pixels are compared: mouth, face, head or frame.")
+        str,
+        typer.Option(
+            "--region", metavar="R", autocompletion=complete.regions,
+            help="Where pixels are compared: mouth, face, head or frame.",
+        ),
     ] = "mouth",
     start: Annotated[float, typer.Option("--from", metavar="T", min=0, help="Seconds.")] = 0.0,
     end: Annotated[float | None, typer.Option("--to", metavar="T", min=0, help="Seconds; to the end.")] = None,

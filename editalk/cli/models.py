@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from editalk.cli import complete
 from editalk.cli.options import Json, Mode, Quiet, Verbose
 from editalk.console import Console, ProgressMode, print_json
 from editalk.errors import DeviceError
@@ -15,10 +16,16 @@ from editalk.errors import DeviceError
 if TYPE_CHECKING:
     from editalk.models import FileState, ModelSpec
 
-Names = Annotated[list[str], typer.Argument(metavar="NAME", help="As `models list` shows them.", show_default=False)]
+Names = Annotated[
+    list[str],
+    typer.Argument(metavar="NAME", help="As `models list` shows them.", show_default=False,
+                   autocompletion=complete.models),
+]  # fmt: skip
 SomeNames = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME", help="Default: all that are here.", show_default=False)
-]
+    list[str] | None,
+    typer.Argument(metavar="NAME", help="Default: all that are here.", show_default=False,
+                   autocompletion=complete.models),
+]  # fmt: skip
 
 
 def models_list(as_json: Json = False) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from editalk.cli import complete
+from editalk.cli.sheet import EVERYWHERE
 from editalk.console import Console, ProgressMode
 
 if TYPE_CHECKING:
@@ -28,35 +30,60 @@ VoiceFiles = Annotated[
 TranscriptFile = Annotated[
     Path | None, typer.Option("--transcript", metavar="FILE", help="The video's transcript (Whisper's JSON).")
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more; show tracebacks.")]
-Overwrite = Annotated[bool, typer.Option("-y", "--overwrite", help="Replace existing files.")]
+BACKEND = "Backend"
+"""The heading of options that say who renders, and on what."""
+Json = Annotated[
+    bool, typer.Option("--json", rich_help_panel=EVERYWHERE, help="One JSON object on standard output.")
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", rich_help_panel=EVERYWHERE, help="Errors only.")]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", rich_help_panel=EVERYWHERE, help="Say more; show tracebacks.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("-y", "--overwrite", rich_help_panel=EVERYWHERE, help="Replace existing files.")
+]
 Mode = Annotated[
-    ProgressMode, typer.Option("--progress", envvar="EDITALK_PROGRESS", help="Progress on standard error.")
+    ProgressMode, typer.Option("--progress", rich_help_panel=EVERYWHERE, help="Progress on standard error.")
 ]
 CoversOption = Annotated[
     Covers | None, typer.Option("--voice-covers", help="What the voice says; found out where not given.")
 ]
 Face = Annotated[int | None, typer.Option("--face", metavar="N", min=1, help="The N-th face from the left.")]
-Language = Annotated[
-    str | None, typer.Option("--language", metavar="L", envvar="EDITALK_LANGUAGE", help="Spoken language, e.g. en.")
-]
-BackendName = Annotated[str, typer.Option("--backend", envvar="EDITALK_BACKEND", help="auto, exemplar or dit.")]
+Language = Annotated[str | None, typer.Option("--language", metavar="L", help="Spoken language, e.g. en.")]
+BackendName = Annotated[
+    str,
+    typer.Option("--backend", metavar="NAME", rich_help_panel=BACKEND, autocompletion=complete.backends,
+                 help="auto, exemplar or dit."),
+]  # fmt: skip
 WeightsName = Annotated[
     str | None,
-    typer.Option("--weights", metavar="NAME|DIR", envvar="EDITALK_WEIGHTS", help="Of backend dit; see `models list`."),
-]
+    typer.Option("--weights", metavar="NAME|DIR", rich_help_panel=BACKEND, autocompletion=complete.weights,
+                 help="Of backend dit; see `models list`."),
+]  # fmt: skip
 PrecisionName = Annotated[
-    str | None, typer.Option("--precision", envvar="EDITALK_PRECISION", help="Of backend dit: fp8, bf16 or fp32.")
-]
+    str | None,
+    typer.Option("--precision", metavar="P", rich_help_panel=BACKEND, autocompletion=complete.precisions,
+                 help="Of backend dit: fp8, bf16 or fp32."),
+]  # fmt: skip
 Offload = Annotated[
-    bool, typer.Option("--offload", envvar="EDITALK_OFFLOAD", help="Backend dit: weights wait in RAM, slower.")
+    bool, typer.Option("--offload", rich_help_panel=BACKEND, help="Backend dit: weights wait in RAM, slower.")
 ]
 LipPassName = Annotated[
-    str | None, typer.Option("--lip-pass", envvar="EDITALK_LIP_PASS", help="Who draws the lips instead: musetalk.")
-]
-Seed = Annotated[int, typer.Option("--seed", envvar="EDITALK_SEED", help="For backends that draw lots.")]
+    str | None,
+    typer.Option("--lip-pass", metavar="NAME", rich_help_panel=BACKEND, autocompletion=complete.lip_passes,
+                 help="Who draws the lips instead: musetalk."),
+]  # fmt: skip
+Region = Annotated[
+    str | None,
+    typer.Option("--region", metavar="R", rich_help_panel=BACKEND, autocompletion=complete.regions,
+                 help="mouth, face, head or frame."),
+]  # fmt: skip
+Device = Annotated[
+    str | None,
+    typer.Option("--device", metavar="D", rich_help_panel=BACKEND, autocompletion=complete.devices,
+                 help="cpu or cuda."),
+]  # fmt: skip
+Seed = Annotated[int, typer.Option("--seed", rich_help_panel=BACKEND, help="For backends that draw lots.")]
 
 
 def cache_of(console: Console) -> Cache:

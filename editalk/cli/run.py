@@ -10,17 +10,18 @@ from typing import Annotated
 import typer
 
 from editalk import __version__
-from editalk.cli import edit, inspect, models
+from editalk.cli import cache, config, edit, guide, inspect, models
 from editalk.cli.apply import apply_command
+from editalk.cli.program import ConfigFile, Group, NoConfig, Program, origin, tree
 from editalk.errors import EditalkError
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
-    help="Edit a talking-head video by editing its transcript.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)  # fmt: skip
-models_app = typer.Typer(no_args_is_help=True, help="The registry of model weights.")
+app = Program("Edit a talking-head video by editing its transcript.")
+models_app = Program("The registry of model weights.")
+cache_app = Program("Results of stages, kept for the next run.")
+config_app = Program("Settings from files and from the environment.")
 app.add_typer(models_app, name="models")
+app.add_typer(cache_app, name="cache")
+app.add_typer(config_app, name="config")
 
 STOPPED = {129: "hung up", 130: "interrupted", 143: "terminated"}
 
@@ -36,6 +37,8 @@ def _general(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    no_config: NoConfig = False,
+    config: ConfigFile = None,
 ) -> None:
     """Edit a talking-head video by editing its transcript."""
 
@@ -46,26 +49,40 @@ app.command("plan")(edit.plan_command)
 app.command("apply")(apply_command)
 app.command("eval")(inspect.eval_command)
 app.command("doctor")(inspect.doctor_command)
+app.command("help")(guide.help_command)
+app.command("man")(guide.man_command)
+app.command("completion")(guide.completion_command)
 models_app.command("list")(models.models_list)
 models_app.command("pull")(models.models_pull)
 models_app.command("verify")(models.models_verify)
+cache_app.command("show")(cache.cache_show)
+cache_app.command("clear")(cache.cache_clear)
+cache_app.command("path")(cache.cache_path)
+config_app.command("show")(config.config_show)
+config_app.command("path")(config.config_path)
+config_app.command("init")(config.config_init)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; the process's exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     _catch_signals()
+    root = tree(app)
+    if os.environ.get("_EDITALK_COMPLETE"):  # the shell asks what could come next
+        from typer._completion_classes import completion_init
+
+        completion_init()
     try:
-        code = app(args=arguments, prog_name="editalk", standalone_mode=False)
+        code = root.main(args=arguments, prog_name="editalk", standalone_mode=False)
         sys.stdout.flush()
     except EditalkError as error:
-        return _fail(error, error.exit_code, arguments)
+        return _fail(error, error.exit_code, _verbose(root, arguments))
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except (typer.Exit, SystemExit) as done:
         code = int(getattr(done, "exit_code", getattr(done, "code", 0)) or 0)
     except MemoryError as error:
-        return _fail(error, 5, arguments, "not enough memory")
+        return _fail(error, 5, _verbose(root, arguments), "not enough memory")
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -73,9 +90,9 @@ def main(argv: list[str] | None = None) -> int:
         shown = getattr(error, "format_message", None)
         if shown is not None:  # the parser's own
             prefix = "" if shown().startswith("Usage:") else "editalk: "  # the help, where no command is named
-            print(f"{prefix}{shown()}", file=sys.stderr)
+            print(f"{prefix}{shown()}{origin(error, root)}", file=sys.stderr)
             return 2
-        return _fail(error, 1, arguments, _unexpected(error))
+        return _fail(error, 1, _verbose(root, arguments), _unexpected(error))
     if code in STOPPED:
         print(STOPPED[code], file=sys.stderr)
     return code if isinstance(code, int) else 0
@@ -100,8 +117,13 @@ def _unexpected(error: Exception) -> str:
     return f"unexpected {type(error).__name__}: {error} (-v shows where)"
 
 
-def _fail(error: BaseException, code: int, arguments: list[str], message: str | None = None) -> int:
-    if "-v" in arguments or "--verbose" in arguments:
+def _verbose(root: Group, arguments: list[str]) -> bool:
+    """Also where the words could not be parsed."""
+    return root.verbose or "-v" in arguments or "--verbose" in arguments
+
+
+def _fail(error: BaseException, code: int, verbose: bool, message: str | None = None) -> int:
+    if verbose:
         import traceback
 
         traceback.print_exception(error)
