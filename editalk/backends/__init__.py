@@ -62,7 +62,7 @@ def _temporal(choice: Choice) -> tuple[Backend, str]:
     if choice.name == "dit" or (choice.name == "auto" and choice.weights is not None):
         return _dit(choice, _folder(choice.weights)), "its weights were asked for"
     if choice.name == "auto":
-        found, reason = _suitable(choice.device)
+        found, reason = suitable(choice.device)
         if found is not None:
             return _dit(choice, found), reason
         if choice.device not in (None, "auto", "cpu") and choice.lip_pass is None:
@@ -89,7 +89,7 @@ def _folder(weights: str | None) -> Path:
     return here[0]
 
 
-def _suitable(device: str | None) -> tuple[Path | None, str]:
+def suitable(device: str | None) -> tuple[Path | None, str]:
     """Weights that this machine's GPU can run, and why; None and what is missing where there are none."""
     if device == "cpu":
         return None, "the CPU was asked for"

@@ -39,14 +39,14 @@ def config_show(
     as_json: Json = False,
 ) -> None:
     """Print the settings that hold, and where each comes from."""
-    known, held = _held(context)
+    known, found = held(context)
     command = " ".join(words or [])
     if command and command not in known:
         raise UsageError(f"there is no command “{command}”; there are: {', '.join(known)}")
-    rows = [row for name in known if command in ("", name) for row in effective(name, known, held)
+    rows = [row for name in known if command in ("", name) for row in effective(name, known, found)
             if every or row.source != "default"]  # fmt: skip
     if as_json:
-        print_json({"files": [str(path) for path in held.files], "settings": [asdict(row) for row in rows]})
+        print_json({"files": [str(path) for path in found.files], "settings": [asdict(row) for row in rows]})
         return
     for row in rows:
         line = f"{row.command}: {row.option} = {_toml(row.value)}"
@@ -55,21 +55,21 @@ def config_show(
         Console().say("nothing is set: every option has its default (`editalk help settings`)")
 
 
-def effective(command: str, known: Options, held: Settings) -> list[Effective]:
+def effective(command: str, known: Options, found: Settings) -> list[Effective]:
     """Of each option of a command that can be set."""
-    values = held.of(command)
-    found = []
+    values = found.of(command)
+    rows = []
     for key, option in known[command].items():
         variable = next((name for name in option.variables if os.environ.get(name)), None)
         if option.never is not None:
             continue
         if variable is not None:
-            found.append(Effective(command, key, _from(variable, option), "variable", variable))
+            rows.append(Effective(command, key, _from(variable, option), "variable", variable))
         elif key in values:
-            found.append(Effective(command, key, values[key].value, "file", values[key].place))
+            rows.append(Effective(command, key, values[key].value, "file", values[key].place))
         else:
-            found.append(Effective(command, key, _default(option), "default", None))
-    return found
+            rows.append(Effective(command, key, _default(option), "default", None))
+    return rows
 
 
 def _from(variable: str, option: Option) -> Any:
@@ -170,7 +170,8 @@ def _places(context: typer.Context) -> list[tuple[str, Path]]:
     return [] if context.meta.get(NO_CONFIG) else settings.places(chosen)
 
 
-def _held(context: typer.Context) -> tuple[Options, Settings]:
+def held(context: typer.Context) -> tuple[Options, Settings]:
+    """All options, and what files say of them. Raises UsageError."""
     known = _known(context)
     files = tuple(path for _, path in _places(context))
     return known, settings.Settings(files, tuple(value for path in files for value in settings.read(path, known)))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from editalk.cli import complete
 from editalk.cli.options import Face, Json, Mode, Quiet, Verbose, cache_of
 from editalk.console import Console, ProgressMode, print_json
+from editalk.errors import DeviceError, UsageError
+
+if TYPE_CHECKING:
+    from editalk.doctor import Check
 
 
 def eval_command(
@@ -48,15 +53,29 @@ def eval_command(
         print(f"{name:40} {value}")
 
 
-def doctor_command(as_json: Json = False) -> None:
-    """What this machine can do, and what is missing."""
+def doctor_command(context: typer.Context, as_json: Json = False) -> None:
+    """What this machine can do, and what is missing; exit 5 where the main job needs it."""
     from editalk.doctor import checks
 
-    found = checks()
+    found = [*checks(), _settings(context)]
     if as_json:
-        print_json([{"name": c.name, "ok": c.ok, "detail": c.detail, "remedy": c.remedy} for c in found])
-        return
-    for check in found:
-        print(f"{'ok     ' if check.ok else 'missing'} {check.name}: {check.detail}")
-        if not check.ok and check.remedy:
-            print(f"        {check.remedy}")
+        print_json([asdict(check) for check in found])
+    else:
+        for check in found:
+            print(f"{'ok' if check.ok else 'missing' if check.needed else 'absent':7} {check.name}: {check.detail}")
+            if not check.ok and check.remedy:
+                print(f"        {check.remedy}")
+    if lacking := [check.name for check in found if check.needed and not check.ok]:
+        raise DeviceError(f"editalk's main job does not work here: {', '.join(lacking)}")
+
+
+def _settings(context: typer.Context) -> Check:
+    """Which files are read, and whether they can be."""
+    from editalk.cli.config import held
+    from editalk.doctor import Check
+
+    try:
+        files = held(context)[1].files
+    except UsageError as error:
+        return Check("settings", False, str(error), "correct it; `editalk help settings` says what may stand there")
+    return Check("settings", True, ", ".join(map(str, files)) or "no files; every option has its default", needed=False)

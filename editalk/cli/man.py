@@ -44,8 +44,9 @@ def _name(words: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that roff takes as it is."""
+    """Text that roff takes as it is, in ASCII."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
+    escaped = "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in escaped)
     return "\n".join(f"\\&{line}" if line[:1] in (".", "'") else line for line in escaped.splitlines())
 
 
