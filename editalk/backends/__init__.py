@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from editalk import models
-from editalk.backends.base import Backend, LipPass
 from editalk.errors import DeviceError, UsageError
+
+if TYPE_CHECKING:
+    from editalk.backends.base import Backend, LipPass
 
 NAMES = ("exemplar", "dit")
 LIP_PASSES = ("musetalk",)
