@@ -10,7 +10,7 @@ TORCH_INDEX ?=
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check -qq --retries 8 --timeout 60
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint types example sheets bench-align bench-lips bench-speed bench-dit bench-dit-lips dit-small lip-prior clean
+.PHONY: setup demo test lint types example sheets docs bench-align bench-lips bench-speed bench-dit bench-dit-lips dit-small lip-prior clean
 
 setup: $(READY)
 
@@ -41,6 +41,11 @@ example: $(READY)
 # a contact sheet of every kind of edit on the example, into docs/sheets
 sheets: $(READY)
 	@$(VENV)/bin/python examples/sheets.py docs/sheets
+
+# every generated page and picture of docs: the commands' page, the tutorial's terminals, the sheets
+docs: $(READY) sheets
+	@$(VENV)/bin/python -m tests.docs --write
+	@$(VENV)/bin/python examples/pictures.py docs/pictures
 
 # word boundaries of `transcribe --script` against true ones: make bench-align DATA=folder
 bench-align: $(READY)
