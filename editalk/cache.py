@@ -118,8 +118,8 @@ class Cache:
         """Where the result `name` (see `key`, with a suffix) of a stage lies or will lie; to ask is to use it."""
         folder = self.root / stage
         folder.mkdir(parents=True, exist_ok=True)
-        with suppress(OSError):
-            os.utime(folder / name)
+        with suppress(OSError):  # the time of access is when it was last used, however the disk is mounted
+            os.utime(folder / name, ns=(time.time_ns(), (folder / name).stat().st_mtime_ns))
         return folder / name
 
     @contextmanager

@@ -12,6 +12,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from editalk.cache import abandoned, default_root, running_since
@@ -73,7 +74,7 @@ def bytes_of(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if found is None or (found[3] and not found[2]):
         raise UsageError(f"“{text}” is no size; write e.g. 20GB or 500MB")
-    return int(float(found[1]) * (1024 if found[3] else 1000) ** " kmgt".index(found[2].lower() or " "))
+    return int(Fraction(found[1]) * (1024 if found[3] else 1000) ** " kmgt".index(found[2].lower() or " "))
 
 
 def seconds_of(text: str) -> float:
@@ -139,7 +140,7 @@ def _entries(root: Path) -> Iterator[Entry]:
             if _ENTRY.fullmatch(item.name) and item.is_file(follow_symlinks=False):
                 about = item.stat(follow_symlinks=False)
                 size = getattr(about, "st_blocks", 0) * 512 or about.st_size
-                yield Entry(Path(item.path), stage.name, size, about.st_mtime)
+                yield Entry(Path(item.path), stage.name, size, max(about.st_atime, about.st_mtime))
 
 
 def _folders(root: Path) -> list[Path]:
