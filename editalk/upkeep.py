@@ -109,7 +109,10 @@ def clear(root: Path | None = None, stage: str | None = None, older: float = 0, 
     for entry in held:
         if stage not in (None, entry.stage) or now - entry.used < older or (limit is not None and kept <= limit):
             continue
-        if entry.used >= since:
+        about = _about(entry.path)
+        if about is None:
+            kept -= entry.size
+        elif _used(about) >= min(since, now):  # perhaps only since it was listed
             busy += 1
         elif not really or _gone(entry.path):
             entries, size, kept = entries + 1, size + entry.size, kept - entry.size
@@ -137,10 +140,22 @@ def _empty(stage: Path) -> bool:
 def _entries(root: Path) -> Iterator[Entry]:
     for stage in _folders(root):
         for item in _listed(stage):
-            if _ENTRY.fullmatch(item.name) and item.is_file(follow_symlinks=False):
-                about = item.stat(follow_symlinks=False)
+            about = _about(Path(item.path)) if _ENTRY.fullmatch(item.name) else None
+            if about is not None and stat.S_ISREG(about.st_mode):
                 size = getattr(about, "st_blocks", 0) * 512 or about.st_size
-                yield Entry(Path(item.path), stage.name, size, max(about.st_atime, about.st_mtime))
+                yield Entry(Path(item.path), stage.name, size, _used(about))
+
+
+def _about(path: Path) -> os.stat_result | None:
+    """None where another process has removed it."""
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return None
+
+
+def _used(about: os.stat_result) -> float:
+    return max(about.st_atime, about.st_mtime)
 
 
 def _folders(root: Path) -> list[Path]:
