@@ -21,7 +21,7 @@ from editalk.cli.options import (
     Overwrite,
     PrecisionName,
     Quiet,
-    Region,
+    RegionName,
     Seed,
     TranscriptFile,
     Verbose,
@@ -40,7 +40,7 @@ CHECKS = ("join",)
 def apply_command(
     video: Video,
     edited: Annotated[
-        Path | None, typer.Argument(metavar="EDITED", help="The edited transcript.", show_default=False)
+        Path | None, typer.Argument(metavar="[EDITED]", help="The edited transcript.", show_default=False)
     ] = None,
     voice: VoiceFiles = None,
     out: Annotated[
@@ -53,7 +53,7 @@ def apply_command(
     precision: PrecisionName = None,
     offload: Offload = False,
     lip_pass: LipPassName = None,
-    region: Region = None,
+    region: RegionName = None,
     face: Face = None,
     transcript: TranscriptFile = None,
     language: Language = None,

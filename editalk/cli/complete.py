@@ -49,10 +49,6 @@ def transcribers() -> list[str]:
     return ["auto", "pocketsphinx", *(n.removeprefix("whisper-") for n in models() if n.startswith("whisper-"))]
 
 
-def formats() -> list[str]:
-    return ["json", "txt", "srt", "vtt", "json,txt", "srt,vtt"]
-
-
 def checks() -> list[str]:
     from editalk.cli.apply import CHECKS
 

@@ -42,10 +42,7 @@ def transcribe_command(
         ),
     ] = "auto",
     language: Language = None,
-    formats: Annotated[
-        str,
-        typer.Option("-f", "--format", metavar="LIST", autocompletion=complete.formats, help="Of json, txt, srt, vtt."),
-    ] = "json,txt",
+    formats: Annotated[str, typer.Option("-f", "--format", help="Of json, txt, srt, vtt.")] = "json,txt",
     folder: Annotated[
         Path | None, typer.Option("-o", "--output-dir", metavar="DIR", help="Instead of beside VIDEO.")
     ] = None,

@@ -49,7 +49,9 @@ CoversOption = Annotated[
     Covers | None, typer.Option("--voice-covers", help="What the voice says; found out where not given.")
 ]
 Face = Annotated[int | None, typer.Option("--face", metavar="N", min=1, help="The N-th face from the left.")]
-Language = Annotated[str | None, typer.Option("--language", metavar="L", help="Spoken language, e.g. en.")]
+Language = Annotated[
+    str | None, typer.Option("--language", metavar="L", envvar="EDITALK_LANGUAGE", help="Spoken language, e.g. en.")
+]
 BackendName = Annotated[
     str,
     typer.Option("--backend", metavar="NAME", rich_help_panel=BACKEND, autocompletion=complete.backends,
@@ -73,7 +75,7 @@ LipPassName = Annotated[
     typer.Option("--lip-pass", metavar="NAME", rich_help_panel=BACKEND, autocompletion=complete.lip_passes,
                  help="Who draws the lips instead: musetalk."),
 ]  # fmt: skip
-Region = Annotated[
+RegionName = Annotated[
     str | None,
     typer.Option("--region", metavar="R", rich_help_panel=BACKEND, autocompletion=complete.regions,
                  help="mouth, face, head or frame."),

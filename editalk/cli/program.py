@@ -91,7 +91,9 @@ class Command(TyperCommand):
                 _keep_cache_below(limit)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+        """Without Typer's braces around what must be given."""
+        pieces = " ".join(super().collect_usage_pieces(ctx))
+        return [pieces.replace("{", "").replace("}", "").replace("[[", "[").replace("]]", "]")]
 
 
 def _cache_limit() -> int | None:
