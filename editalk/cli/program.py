@@ -91,9 +91,9 @@ class Command(TyperCommand):
                 _keep_cache_below(limit)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Without Typer's braces around what must be given."""
+        """Without Typer's braces around what must be given, and no mark twice."""
         pieces = " ".join(super().collect_usage_pieces(ctx))
-        return [pieces.replace("{", "").replace("}", "").replace("[[", "[").replace("]]", "]")]
+        return [pieces.replace("{", "").replace("}", "").replace("[[", "[").replace("]]", "]").replace("…...", "…")]
 
 
 def _cache_limit() -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,10 +43,10 @@ def option_groups(command: TyperCommand | TyperGroup, context: Any) -> list[tupl
         if record is None:
             continue
         key = next((o for o in made.opts if o.startswith("--")), "")
-        row = (record[0].replace(f"{key} / --no-{key[2:]}", f"--[no-]{key[2:]}").replace(" <path>", ""), record[1])
+        row = (record[0].replace(f"{key} / --no-{key[2:]}", f"--[no-]{key[2:]}"), record[1])
         panel = getattr(made, "rich_help_panel", None)
         if made.param_type_name == "argument":
-            groups["Arguments"].append(row)
+            groups["Arguments"].append((re.sub(r" <[\w\[\]]+>$", "", row[0]), row[1]))  # its name says it
         elif panel == EVERYWHERE or key == "--help":
             last.append(row)
         else:
