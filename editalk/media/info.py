@@ -80,7 +80,9 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """A video file with sound. `duration`: of the picture, seconds. `sha256`: of the file's bytes."""
+    """A video file with sound. `duration`: of the picture, seconds. `sha256`: of the file's bytes. `reel`: the tape or
+    card that it says it is of.
+    """
 
     path: Path
     container: str
@@ -90,3 +92,4 @@ class MediaInfo:
     metadata: tuple[tuple[str, str], ...]
     timecode: str | None
     sha256: str
+    reel: str | None = None

@@ -41,8 +41,9 @@ def probe(path: Path) -> MediaInfo:
             audio=_audio_info(path, audio, packets.sound_start),
             duration=float(info.rate.seconds(info.frames)),
             metadata=tuple(container.metadata.items()),
-            timecode=_timecode(container),
+            timecode=_tag(container, "timecode"),
             sha256=sha256(path),
+            reel=_tag(container, "reel_name", "com.apple.proapps.reel"),
         )
 
 
@@ -217,9 +218,10 @@ def _audio_info(path: Path, stream: AudioStream, start: Fraction) -> AudioInfo:
     )
 
 
-def _timecode(container: InputContainer) -> str | None:
+def _tag(container: InputContainer, *names: str) -> str | None:
+    """The first of the tags, in any case, that the file or one of its streams has."""
     for metadata in (container.metadata, *(stream.metadata for stream in container.streams)):
-        for key in ("timecode", "TIMECODE"):
-            if key in metadata:
-                return metadata[key]
+        for key, value in metadata.items():
+            if key.lower() in names and value:
+                return value
     return None

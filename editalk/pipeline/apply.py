@@ -58,6 +58,7 @@ class Result:
     joins: tuple[JoinCheck, ...]
     clicks: tuple[ClickCheck, ...]
     figures: dict[str, int]
+    timelines: tuple[Path, ...] = ()
 
 
 def apply(
@@ -137,6 +138,7 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
     rate, at = plan.source.rate, plan.source.sample_rate
     return {
         "output": str(result.output),
+        "timelines": [str(path) for path in result.timelines],
         "backend": result.backend,
         "backend_figures": result.figures,
         "frame_rate": str(rate),

@@ -1,0 +1,39 @@
+"""The timelines of an edit beside its output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from editalk.interchange import (
+    VoiceFile,
+    Writer,
+    edited_timeline,
+    files_of,
+    removed_timeline,
+    targets,
+    write_timelines,
+)
+from editalk.media import MediaInfo, SoundFile, probe_audio
+from editalk.plan import EditPlan
+from editalk.texts import check_text_target
+from editalk.transcript import Transcript
+
+
+def check_timelines(writers: tuple[Writer, ...], base: Path, overwrite: bool, source: Path) -> None:
+    """Before the work, not after it. Raises OutputError."""
+    for writer in writers:
+        for path in targets(writer, base):
+            check_text_target(path, overwrite, source)
+
+
+def timelines(
+    writers: tuple[Writer, ...], base: Path, output: Path, plan: EditPlan, info: MediaInfo,
+    voices: tuple[SoundFile, ...], transcript: Transcript,
+) -> dict[Path, str]:  # fmt: skip
+    """The text of every file; `output`: the edited video, which need not be there yet. Raises MediaError."""
+    if not writers:
+        return {}
+    paths = [Path(ref.path) for ref in plan.voices]
+    heard = [VoiceFile(p, probe_audio(p), sound.samples) for p, sound in zip(paths, voices, strict=True)]
+    files = files_of(plan, info, output, heard)
+    return write_timelines(writers, base, edited_timeline(plan, files), removed_timeline(plan, files, transcript.words))
