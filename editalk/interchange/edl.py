@@ -14,7 +14,7 @@ from editalk.interchange.types import Timeline, Track
 from editalk.timebase import FrameRate
 
 TITLE = 70  # characters
-_EVENT = re.compile(r"\d{3,}  (\S+ +)([VA])( +C .*)")
+_EVENT = re.compile(r"\d{3,}  (\S+ +)[VA]( +C .*)")
 
 
 def to_edl(timeline: Timeline) -> str:
@@ -28,8 +28,8 @@ def to_edl(timeline: Timeline) -> str:
     sounds = sorted((clip for track in flat.sounds for clip in track.clips), key=lambda clip: clip.start)
     channel = "A" if timeline.channels == 1 else "AA"
     events = [
-        *_events(flat, Track("V", True, rate.value, flat.shots), "V"),
-        *_events(flat, Track("A", False, rate.value, tuple(sounds)), channel),
+        *_events(flat, Track("V", True, rate.value, flat.shots), "V", timeline.rate),
+        *_events(flat, Track("A", False, rate.value, tuple(sounds)), channel, timeline.rate),
     ]
     events.sort(key=lambda event: event[0])
     mode = "DROP FRAME" if timeline.drop else "NON-DROP FRAME"
@@ -37,7 +37,7 @@ def to_edl(timeline: Timeline) -> str:
     return "\n".join([f"TITLE: {timeline.name[:TITLE]}", f"FCM: {mode}", "", *blocks]) + "\n"
 
 
-def _events(timeline: Timeline, track: Track, channel: str) -> list[tuple[int, str]]:
+def _events(timeline: Timeline, track: Track, channel: str, true_rate: FrameRate) -> list[tuple[int, str]]:
     """(frame on the record side, event without its number) of every clip of a track."""
     if not track.clips:
         return []
@@ -46,10 +46,11 @@ def _events(timeline: Timeline, track: Track, channel: str) -> list[tuple[int, s
     for item, clip in zip([i for i in lane if isinstance(i, otio.schema.Clip)], track.clips, strict=True):
         item.metadata["cmx_3600"]["comments"] = [clip.name] if clip.name != clip.media.name else []
         item.name = clip.media.name
-        for marker in item.markers:  # locators are places of the record side
-            place = marker.metadata["editalk"]["timeline_frames"][0] + timeline.start
-            marker.marked_range = otio.opentime.TimeRange(otio.opentime.RationalTime(place, rate))
-            marker.name = f"{marker.name} ({marker.comment})"
+        for marker, mark in zip(item.markers, timeline.marks_of(clip) if track.picture else (), strict=True):
+            # locators are places of the record side
+            place = otio.opentime.RationalTime(timeline.start + mark.frame, rate)
+            marker.marked_range = otio.opentime.TimeRange(place)
+            marker.name = f"{mark.label} ({mark.note(true_rate)})"
     if timeline.start:  # the adapter has the record side begin at zero
         length = otio.opentime.RationalTime(timeline.start, rate)
         lane.insert(0, otio.schema.Gap(duration=length))
@@ -60,7 +61,7 @@ def _events(timeline: Timeline, track: Track, channel: str) -> list[tuple[int, s
     for line in text.splitlines():
         event = _EVENT.fullmatch(line)
         if event:
-            blocks.append([f"{event[1]}{channel:<{len(event[2])}}{event[3]}"])
+            blocks.append([event[1] + channel + event[2][len(channel) - 1 :]])
         elif blocks and line:
             blocks[-1].append(line)
     return [(clip.start, "\n".join(block)) for clip, block in zip(track.clips, blocks, strict=True)]

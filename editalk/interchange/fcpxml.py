@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 from editalk.interchange.rounding import in_frames
 from editalk.interchange.types import Clip, Content, Mark, Media, Timeline
+from editalk.timebase import FrameRate
 
 VERSION = "1.10"
 REEL = "com.apple.proapps.studio.reel"
@@ -49,18 +50,21 @@ def to_fcpxml(timelines: Sequence[Timeline]) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE fcpxml>\n{text}\n'
 
 
-def _time(seconds: Fraction) -> str:
-    return f"{seconds}s"
+def _time(seconds: Fraction, rate: FrameRate) -> str:
+    """In the frame rate's own ticks (1001/30000s) where it lies on a frame."""
+    ticks = seconds * rate.value.numerator
+    on_frame = (seconds * rate.value).denominator == 1 and seconds != 0
+    return f"{ticks}/{rate.value.numerator}s" if on_frame else f"{seconds}s"
 
 
 def _format(resources: ET.Element, timeline: Timeline) -> None:
     """The format of all files with picture. Only sizes that Final Cut Pro knows by name have one."""
-    picture, rate = timeline.picture, timeline.rate.value
+    picture, rate = timeline.picture, timeline.rate
     made = {"id": "r1"}
     size = _SIZES.get((picture.width, picture.height))
-    if size and rate in _RATES and picture.aspect == 1:
-        made["name"] = f"FFVideoFormat{size}{_RATES[rate]}"
-    made |= {"frameDuration": _time(1 / rate), "width": str(picture.width), "height": str(picture.height)}
+    if size and rate.value in _RATES and picture.aspect == 1:
+        made["name"] = f"FFVideoFormat{size}{_RATES[rate.value]}"
+    made |= {"frameDuration": _time(rate.seconds(1), rate), "width": str(picture.width), "height": str(picture.height)}
     if picture.aspect != 1:
         made |= {"paspH": str(picture.aspect.numerator), "paspV": str(picture.aspect.denominator)}
     colour = picture.colour
@@ -71,11 +75,12 @@ def _format(resources: ET.Element, timeline: Timeline) -> None:
 
 def _asset(resources: ET.Element, media: Media, name: str, timeline: Timeline) -> None:
     rate = timeline.rate
-    made = {"id": name, "name": media.name, "start": _time(rate.seconds(media.start))}
+    made = {"id": name, "name": media.name, "start": _time(rate.seconds(media.start), rate)}
     if media.frames:
-        made |= {"duration": _time(rate.seconds(media.frames)), "hasVideo": "1", "format": "r1", "videoSources": "1"}
+        made |= {"duration": _time(rate.seconds(media.frames), rate), "hasVideo": "1", "format": "r1",
+                 "videoSources": "1"}  # fmt: skip
     else:
-        made |= {"duration": _time(Fraction(media.samples, timeline.sample_rate))}
+        made |= {"duration": _time(Fraction(media.samples, timeline.sample_rate), rate)}
     made |= {"hasAudio": "1", "audioSources": "1", "audioChannels": str(media.channels),
              "audioRate": str(media.sample_rate)}  # fmt: skip
     asset = ET.SubElement(resources, "asset", made)
@@ -96,8 +101,8 @@ def _project(event: ET.Element, timeline: Timeline, ids: dict[Media, str]) -> No
     flat, rate = in_frames(timeline), timeline.rate
     project = ET.SubElement(event, "project", name=timeline.name)
     display = "DF" if timeline.drop else "NDF"
-    made = {"format": "r1", "duration": _time(rate.seconds(timeline.frames)),
-            "tcStart": _time(rate.seconds(timeline.start)), "tcFormat": display,
+    made = {"format": "r1", "duration": _time(rate.seconds(timeline.frames), rate),
+            "tcStart": _time(rate.seconds(timeline.start), rate), "tcFormat": display,
             "audioLayout": _LAYOUTS.get(timeline.channels, "surround")}  # fmt: skip
     if timeline.sample_rate in _SOUND_RATES:
         made["audioRate"] = _SOUND_RATES[timeline.sample_rate]
@@ -120,8 +125,8 @@ def _clip(
     rate = timeline.rate
     start = rate.seconds(clip.media.start) + clip.offset / rate.value
     return ET.SubElement(parent, "asset-clip", {
-        "ref": ids[clip.media], "offset": _time(offset), "name": clip.name, "start": _time(start),
-        "duration": _time(rate.seconds(clip.length)),
+        "ref": ids[clip.media], "offset": _time(offset, rate), "name": clip.name, "start": _time(start, rate),
+        "duration": _time(rate.seconds(clip.length), rate),
         **({"format": "r1", "srcEnable": enable} if clip.media.frames else {}),
     })  # fmt: skip
 
@@ -141,5 +146,5 @@ def _marker(item: ET.Element, mark: Mark, shot: Clip, timeline: Timeline) -> Non
     rate = timeline.rate
     start = rate.seconds(shot.media.start + mark.frame - shot.start) + shot.offset / rate.value
     frames = min(mark.frames, shot.end - mark.frame)
-    ET.SubElement(item, "marker", start=_time(start), duration=_time(rate.seconds(frames)), value=mark.label,
-                  note=mark.note(rate))  # fmt: skip
+    ET.SubElement(item, "marker", start=_time(start, rate), duration=_time(rate.seconds(frames), rate),
+                  value=mark.label, note=mark.note(rate))  # fmt: skip

@@ -8,14 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from editalk.interchange.timecode import read_timecode
-from editalk.interchange.types import Clip, Content, Mark, Media, Picture, Timeline, Track, plain
+from editalk.interchange.types import Clip, Content, Mark, Media, Picture, Timeline, Track, plain, short
 from editalk.media.info import AudioInfo, MediaInfo
 from editalk.operations import Kind
 from editalk.plan import EditPlan, Origin, SoundPiece
 from editalk.timebase import FrameRange
 from editalk.transcript import Word
-
-NAME = 60  # characters of a clip's name
 
 
 @dataclass(frozen=True)
@@ -213,5 +211,4 @@ def _said(plan: EditPlan, span: FrameRange, otherwise: str) -> str:
 
 
 def _name(words: Iterable[str], otherwise: str) -> str:
-    text = plain(" ".join(words)) or otherwise
-    return text if len(text) <= NAME else text[: NAME - 1].rstrip() + "…"
+    return short(plain(" ".join(words)) or otherwise)

@@ -54,7 +54,8 @@ def _describe(item: Any, clip: Clip, track: Track, timeline: Timeline) -> None:
         "media": _streams(media, timeline),
     }
     # clips alike in all else would be written as one clip and references to it
-    item.metadata["fcp_xml"] = {"@id": f"clipitem-{track.name}-{clip.start}", "masterclipid": item.metadata["cmx_3600"]["reel"]}
+    own, file = f"clipitem-{track.name}-{clip.start}", item.metadata["cmx_3600"]["reel"]
+    item.metadata["fcp_xml"] = {"@id": own, "masterclipid": file}
     if clip.gain_db:
         item.metadata["fcp_xml"]["filter"] = {"effect": _level(clip.gain_db)}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from math import floor
 from typing import Any
 
 import opentimelineio as otio  # type: ignore[import-untyped]
@@ -34,8 +36,10 @@ def to_otio(timeline: Timeline) -> Any:
 def _track(track: Track, timeline: Timeline, names: dict[Media, str]) -> Any:
     kind = otio.schema.TrackKind.Video if track.picture else otio.schema.TrackKind.Audio
     made = otio.schema.Track(track.name, kind=kind)
-    at = 0
+    at, last = 0, floor(timeline.frames * track.rate / timeline.rate.value)
     for clip in track.clips:
+        # sound that outlasts the picture by part of a sample would make the whole timeline count in samples
+        clip = replace(clip, length=min(clip.length, last - clip.start))
         if clip.start > at:
             made.append(otio.schema.Gap(source_range=_range(0, clip.start - at, track)))
         made.append(_clip(clip, track, timeline, names[clip.media]))

@@ -11,6 +11,8 @@ from editalk.media.info import Colour
 from editalk.operations import Kind
 from editalk.timebase import FrameRange, FrameRate
 
+NAME = 60  # characters of a clip's or a mark's name
+
 
 class Content(StrEnum):
     KEPT = "kept"
@@ -88,7 +90,7 @@ class Mark:
 
     @property
     def label(self) -> str:
-        return f"{self.kind.value}: {self.text}" if self.text else self.kind.value
+        return f"{self.kind.value}: {short(self.text)}" if self.text else self.kind.value
 
     def note(self, rate: FrameRate) -> str:
         """Source seconds."""
@@ -145,3 +147,7 @@ def plain(text: str) -> str:
     """One line of characters that every format can hold: a file's name may be any bytes."""
     whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return " ".join("".join(c if c.isprintable() else " " for c in whole).split())
+
+
+def short(text: str) -> str:
+    return text if len(text) <= NAME else text[: NAME - 1].rstrip() + "…"
