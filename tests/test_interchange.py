@@ -173,7 +173,7 @@ def test_reels_are_short_and_each_files_own() -> None:
     names = ["talk", "talk.edited", "talk edited", "Grüße 1", "AX", "木", "A001C003_230101"]
     media = [Media(Path(f"/{k}"), name, 0, 0, 1, 1, 1) for k, name in enumerate(names)]
     made = list(reels(media).values())
-    assert made == ["TALK", "TALKEDIT", "TALKEDI2", "GRUE1"[:4] + "E1", "AX2", "REEL", "A001C003"] or made[3] == "GRUE1"
+    assert made == ["TALK", "TALKEDIT", "TALKEDI2", "GRUE1", "AX2", "REEL", "A001C003"]
     assert len(set(made)) == len(made)
     assert all(len(reel) <= LENGTH for reel in made)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from editalk.errors import UsageError
 from editalk.interchange import (
     VoiceFile,
     Writer,
@@ -20,9 +21,11 @@ from editalk.transcript import Transcript
 
 
 def check_timelines(writers: tuple[Writer, ...], base: Path, overwrite: bool, source: Path) -> None:
-    """Before the work, not after it. Raises OutputError."""
+    """Before the work, not after it. Raises OutputError, UsageError."""
     for writer in writers:
         for path in targets(writer, base):
+            if path == base:
+                raise UsageError(f"{path} would be written twice: as the output and as a timeline; give another name")
             check_text_target(path, overwrite, source)
 
 
