@@ -39,8 +39,8 @@ class Files:
 def files_of(plan: EditPlan, info: MediaInfo, edited: Path, voices: Sequence[VoiceFile]) -> Files:
     """The source, the file `edited` that the plan makes of it, with the same timecode, and the voices."""
     start, drop = read_timecode(info.timecode, plan.source.rate)
-    path, audio, video = info.path.absolute(), info.audio, info.video
-    edited = edited.absolute()
+    path, audio, video = _whole(info.path), info.audio, info.video
+    edited = _whole(edited)
     sideways = video.turns % 2 == 1
     picture = Picture(
         video.height if sideways else video.width, video.width if sideways else video.height,
@@ -56,8 +56,13 @@ def files_of(plan: EditPlan, info: MediaInfo, edited: Path, voices: Sequence[Voi
     )  # fmt: skip
 
 
+def _whole(path: Path) -> Path:
+    """Absolute; the file's own name is kept where it is a link."""
+    return path.parent.resolve() / path.name
+
+
 def _voice(voice: VoiceFile) -> Media:
-    path = voice.path.absolute()
+    path = _whole(voice.path)
     return Media(path, plain(path.stem), 0, 0, voice.samples, voice.audio.sample_rate, voice.audio.channels)
 
 

@@ -59,8 +59,9 @@ def _clip(clip: Clip, track: Track, timeline: Timeline, reel: str) -> Any:
     about: dict[str, Any] = {"content": clip.content.value}
     about |= {"gain_db": clip.gain_db} if clip.gain_db else {}
     about |= {"fade": clip.fade} if clip.fade else {}
+    first = nearest(clip.offset)
     return otio.schema.Clip(
-        clip.name, reference, _range(begin + nearest(clip.offset), clip.length, track),
+        clip.name, reference, _range(begin + first, min(clip.length, length - first), track),
         metadata={"editalk": about, "cmx_3600": {"reel": reel}},
         markers=list(_markers(clip, begin, track, timeline)) if track.picture else [],
     )  # fmt: skip
