@@ -14,7 +14,7 @@ from editalk.markup import Attribute, Pause
 from editalk.media import AudioInfo, Colour, MediaInfo, VideoInfo
 from editalk.media.info import PacketMap
 from editalk.plan import EditPlan, NewSound, Origin, PreferredCuts, Script, VoiceRef, build_plan
-from editalk.timebase import FrameRate
+from editalk.timebase import FrameRange, FrameRate
 from editalk.transcript import Word
 
 BROADCAST = [
@@ -49,6 +49,10 @@ def files(plan: EditPlan, voice_samples: int = 10**7, timecode: str | None = Non
     return files_of(plan, info(str(plan.source.rate), timecode), ROOM / "talk.edited.mp4", voices)
 
 
+def spans(plan: EditPlan) -> list[FrameRange]:
+    return [window.span for window in plan.windows]
+
+
 def plan_at(rate: str) -> EditPlan:
     """Every kind of edit: a removal, new words, a retimed span, a moved passage, new lips, a pause."""
     w = [f"w{k}" for k in range(30)]
@@ -80,4 +84,4 @@ def timelines_at(rate: str, timecode: str | None, small: bool = False) -> tuple[
     """The edit and what was taken out."""
     plan = small_plan(rate) if small else plan_at(rate)
     of = files(plan, timecode=timecode)
-    return edited_timeline(plan, of), removed_timeline(plan, of, words())
+    return edited_timeline(plan, spans(plan), of), removed_timeline(plan, of, words())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from interchange_plans import files, plan_at, small_plan, words
+from interchange_plans import files, plan_at, small_plan, spans, words
 from test_plan import edited, plan_of, plans
 
 from editalk.errors import MediaError, UsageError
@@ -30,14 +30,14 @@ from editalk.interchange.timecode import read_timecode
 from editalk.interchange.types import plain, short
 from editalk.operations import Kind
 from editalk.plan import EditPlan, Origin, source_of
-from editalk.timebase import FrameRate, nearest
+from editalk.timebase import FrameRange, FrameRate, nearest
 
 RATE = FrameRate.parse("25")
 
 
 @given(plans)
 def test_the_picture_tiles_the_plan_and_kept_frames_are_the_sources(plan: EditPlan) -> None:
-    timeline = edited_timeline(plan, files(plan))
+    timeline = edited_timeline(plan, spans(plan), files(plan))
     at = 0
     for shot in timeline.shots:
         assert shot.start == at
@@ -51,13 +51,13 @@ def test_the_picture_tiles_the_plan_and_kept_frames_are_the_sources(plan: EditPl
             else:
                 assert place == frame
         if shot.content is Content.KEPT:
-            assert not any(w.span.start < shot.end and shot.start < w.span.end for w in plan.windows)
+            assert not any(s.start < shot.end and shot.start < s.end for s in spans(plan))
     assert at == plan.frames == timeline.frames
 
 
 @given(plans)
 def test_the_sound_tiles_the_plan(plan: EditPlan) -> None:
-    timeline = edited_timeline(plan, files(plan))
+    timeline = edited_timeline(plan, spans(plan), files(plan))
     clips = sorted((c for track in timeline.sounds for c in track.clips), key=lambda c: c.start)
     at = 0
     for clip in clips:
@@ -74,7 +74,7 @@ def test_the_sound_tiles_the_plan(plan: EditPlan) -> None:
 
 @given(plans)
 def test_rounding_to_frames_moves_cuts_and_never_sound(plan: EditPlan) -> None:
-    timeline = edited_timeline(plan, files(plan))
+    timeline = edited_timeline(plan, spans(plan), files(plan))
     flat = in_frames(timeline)
     assert flat.shots == timeline.shots
     for fine, coarse in zip(timeline.sounds, flat.sounds, strict=True):
@@ -97,20 +97,20 @@ def test_rounding_to_frames_moves_cuts_and_never_sound(plan: EditPlan) -> None:
 
 @given(plans)
 def test_what_was_taken_out_is_what_the_edit_lacks(plan: EditPlan) -> None:
-    spans = taken_out(plan)
+    gaps = taken_out(plan)
     shown = {f for p in plan.timeline if p.source is not None for f in range(p.source, p.source_end)}
-    gone = {f for s in spans for f in range(s.start, s.end)}
+    gone = {f for s in gaps for f in range(s.start, s.end)}
     assert set(range(plan.source.frames)) - shown <= gone
-    assert all(a.end < b.start for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a.end < b.start for a, b in zip(gaps, gaps[1:], strict=False))
     timeline = removed_timeline(plan, files(plan), words())
-    assert [(c.offset, c.length) for c in timeline.shots] == [(s.start, len(s)) for s in spans]
-    assert timeline.frames == sum(len(s) for s in spans)
+    assert [(c.offset, c.length) for c in timeline.shots] == [(s.start, len(s)) for s in gaps]
+    assert timeline.frames == sum(len(s) for s in gaps)
 
 
 @given(edited(), st.sampled_from(["25", "30000/1001"]))
 def test_every_operation_has_its_mark_on_the_timeline(made: tuple, rate: str) -> None:
     plan = plan_of(*made, rate, 20, 1.0)
-    timeline = edited_timeline(plan, files(plan))
+    timeline = edited_timeline(plan, spans(plan), files(plan))
     assert [(m.kind, m.source) for m in timeline.marks] == [(o.kind, o.source) for o in plan.operations]
     assert sum(len(timeline.marks_of(shot)) for shot in timeline.shots) == len(timeline.marks)
     assert all(m.frames >= 1 and m.frame + m.frames <= plan.frames for m in timeline.marks)
@@ -118,7 +118,7 @@ def test_every_operation_has_its_mark_on_the_timeline(made: tuple, rate: str) ->
 
 def test_an_edit_of_every_kind() -> None:
     plan = plan_at("25")
-    timeline = edited_timeline(plan, files(plan))
+    timeline = edited_timeline(plan, spans(plan), files(plan))
     assert {m.kind for m in timeline.marks} == {Kind.ADDITION, Kind.REMOVAL, Kind.RETIME, Kind.MOVE, Kind.RERENDER}
     assert [t.name for t in timeline.tracks] == ["V1", "A1", "A2"]
     said = [c for t in timeline.sounds for c in t.clips]
@@ -136,11 +136,18 @@ def test_a_voice_that_begins_late_or_ends_early_leaves_room_tone() -> None:
     plan = small_plan("25")
     (piece,) = [p for p in plan.sound if p.origin is Origin.VOICE]
     early = replace(plan, sound=tuple(replace(p, offset=-100) if p is piece else p for p in plan.sound))
-    timeline = edited_timeline(early, files(early, piece.samples - 300))
+    timeline = edited_timeline(early, spans(early), files(early, piece.samples - 300))
     tone = [c for c in timeline.sounds[0].clips if c.content is Content.ROOM_TONE]
     (voice,) = timeline.sounds[1].clips
     assert [(c.start, c.length) for c in tone] == [(piece.start, 100), (piece.end - 200, 200)]
     assert (voice.start, voice.offset, voice.length) == (piece.start + 100, 0, piece.samples - 300)
+
+
+def test_new_pictures_close_to_each_other_are_one_clip() -> None:
+    plan = small_plan("25")
+    rendered = [FrameRange(100, 103), FrameRange(110, 115), FrameRange(340, 400)]
+    shots = edited_timeline(plan, rendered, files(plan)).shots
+    assert [(s.start, s.end) for s in shots if s.content is Content.GENERATED] == [(100, 115), (340, 400)]
 
 
 def test_what_was_taken_out_has_the_words_name() -> None:

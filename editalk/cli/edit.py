@@ -148,7 +148,8 @@ def plan_command(
     console = Console(quiet, progress)
     with planned(edit, cache_of(console), Clock(), console) as ready:
         text = to_json(ready.plan)
-        texts = timelines(writers, base, edited_path(video), ready.plan, ready.source.info, ready.voices,
+        spans = [window.span for window in ready.plan.windows]
+        texts = timelines(writers, base, edited_path(video), ready.plan, spans, ready.source.info, ready.voices,
                           ready.transcript)  # fmt: skip
     if out is not None:
         texts = {out: text, **texts}

@@ -15,6 +15,8 @@ from editalk.plan import EditPlan, Origin, SoundPiece
 from editalk.timebase import FrameRange
 from editalk.transcript import Word
 
+BRIDGE = 0.5  # seconds: shorter footage between new pictures is no clip of its own
+
 
 @dataclass(frozen=True)
 class VoiceFile:
@@ -66,13 +68,15 @@ def _voice(voice: VoiceFile) -> Media:
     return Media(path, plain(path.stem), 0, 0, voice.samples, voice.audio.sample_rate, voice.audio.channels)
 
 
-def edited_timeline(plan: EditPlan, files: Files) -> Timeline:
-    """The edit: picture, the source's sound and what was made for it, the voices."""
+def edited_timeline(plan: EditPlan, rendered: Sequence[FrameRange], files: Files) -> Timeline:
+    """The edit: picture, the source's sound and what was made for it, the voices. `rendered`: the timeline frames with
+    new pictures, in order; all of the plan's new content is among them.
+    """
     heard = list(_heard(plan, files))
     own = [clip for clip in heard if clip.content is not Content.VOICE]
     said = [clip for clip in heard if clip.content is Content.VOICE]
     tracks = (
-        Track("V1", True, plan.source.rate.value, tuple(_shown(plan, files))),
+        Track("V1", True, plan.source.rate.value, tuple(_shown(plan, rendered, files))),
         Track("A1", False, Fraction(plan.source.sample_rate), tuple(own)),
         Track("A2", False, Fraction(plan.source.sample_rate), tuple(said)),
     )
@@ -136,14 +140,25 @@ def _timeline(
     )  # fmt: skip
 
 
-def _shown(plan: EditPlan, files: Files) -> Iterator[Clip]:
-    """A clip for every render window and for the footage between them."""
+def _shown(plan: EditPlan, rendered: Sequence[FrameRange], files: Files) -> Iterator[Clip]:
+    """A clip for every stretch of new pictures and for the footage between them."""
     at = 0
-    for window in plan.windows:
-        yield from _footage(plan, files, at, window.span.start)
-        yield _made(plan, files, window.span)
-        at = window.span.end
+    for span in _bridged(rendered, plan.source.rate.frames(BRIDGE)):
+        yield from _footage(plan, files, at, span.start)
+        yield _made(plan, files, span)
+        at = span.end
     yield from _footage(plan, files, at, plan.frames)
+
+
+def _bridged(spans: Sequence[FrameRange], least: int) -> list[FrameRange]:
+    """Stretches with at least so many frames between them."""
+    made: list[FrameRange] = []
+    for span in spans:
+        if made and span.start - made[-1].end < least:
+            made[-1] = FrameRange(made[-1].start, span.end)
+        else:
+            made.append(span)
+    return made
 
 
 def _footage(plan: EditPlan, files: Files, start: int, end: int) -> Iterator[Clip]:
@@ -160,7 +175,7 @@ def _footage(plan: EditPlan, files: Files, start: int, end: int) -> Iterator[Cli
 
 
 def _made(plan: EditPlan, files: Files, span: FrameRange) -> Clip:
-    name = f"generated: {_said(plan, span, 'no words')}"
+    name = f"generated: {_said(plan, span, 'join')}"
     return Clip(span.start, len(span), files.edited, Fraction(span.start), name, Content.GENERATED)
 
 

@@ -116,15 +116,16 @@ def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, repo
         if edit.backend.name == "auto":
             reporter.say(f"backend {ready.backend.name}: {ready.why}")
         _check_lips(ready)
-        texts = timelines(edit.timelines, out, out, ready.plan, ready.source.info, ready.voices, ready.transcript)
         with clock.stage("face"):
             ready.analysis.prepare(_footage(ready))
             _warn_without_face(ready, edit.face, reporter)
         speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken_ranges(ready.transcript))
         made = apply(ready.plan, ready.source, speech, ready.analysis, ready.backend, out, overwrite, cache,
                      edit.backend.seed, clock, reporter)  # fmt: skip
-        if made is None or not texts:
+        if made is None or not edit.timelines:
             return made
+        texts = timelines(edit.timelines, out, out, ready.plan, made.rendered, ready.source.info, ready.voices,
+                          ready.transcript)  # fmt: skip
         write_texts(texts)
         return replace(made, timelines=tuple(texts))
 

@@ -17,7 +17,7 @@ from editalk.analysis import Analysis
 from editalk.backends.base import Backend
 from editalk.backends.dit.parallel import writes
 from editalk.cache import Cache
-from editalk.compose import Shown, timeline
+from editalk.compose import Shown, new_frames, timeline
 from editalk.media.image import luma
 from editalk.mux import Writer
 from editalk.pipeline.behind import behind
@@ -49,7 +49,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Result:
-    """What `apply` did."""
+    """What `apply` did. `rendered`: the timeline frames that have new pictures."""
 
     output: Path
     plan: EditPlan
@@ -58,6 +58,7 @@ class Result:
     joins: tuple[JoinCheck, ...]
     clicks: tuple[ClickCheck, ...]
     figures: dict[str, int]
+    rendered: tuple[FrameRange, ...]
     timelines: tuple[Path, ...] = ()
 
 
@@ -72,7 +73,7 @@ def apply(
         return None
     with clock.stage("mux"), Writer(out, source.info, plan.source.rate, overwrite=overwrite) as writer:
         pictures, sounds, identical = _write(plan, source, strips, speech, analysis, writer, reporter)
-    return Result(out, plan, backend.name, identical, pictures, sounds, backend.figures())
+    return Result(out, plan, backend.name, identical, pictures, sounds, backend.figures(), new_frames(strips))
 
 
 def _write(

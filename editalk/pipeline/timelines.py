@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from editalk.errors import UsageError
@@ -17,6 +18,7 @@ from editalk.interchange import (
 from editalk.media import MediaInfo, SoundFile, probe_audio
 from editalk.plan import EditPlan
 from editalk.texts import check_text_target
+from editalk.timebase import FrameRange
 from editalk.transcript import Transcript
 
 
@@ -30,13 +32,16 @@ def check_timelines(writers: tuple[Writer, ...], base: Path, overwrite: bool, so
 
 
 def timelines(
-    writers: tuple[Writer, ...], base: Path, output: Path, plan: EditPlan, info: MediaInfo,
-    voices: tuple[SoundFile, ...], transcript: Transcript,
+    writers: tuple[Writer, ...], base: Path, output: Path, plan: EditPlan, rendered: Sequence[FrameRange],
+    info: MediaInfo, voices: tuple[SoundFile, ...], transcript: Transcript,
 ) -> dict[Path, str]:  # fmt: skip
-    """The text of every file; `output`: the edited video, which need not be there yet. Raises MediaError."""
+    """The text of every file. `output`: the edited video, which need not be there yet; `rendered`: those of its frames
+    that are, or will be, new. Raises MediaError.
+    """
     if not writers:
         return {}
     paths = [Path(ref.path) for ref in plan.voices]
     heard = [VoiceFile(p, probe_audio(p), sound.samples) for p, sound in zip(paths, voices, strict=True)]
     files = files_of(plan, info, output, heard)
-    return write_timelines(writers, base, edited_timeline(plan, files), removed_timeline(plan, files, transcript.words))
+    edited, removed = edited_timeline(plan, rendered, files), removed_timeline(plan, files, transcript.words)
+    return write_timelines(writers, base, edited, removed)
