@@ -145,9 +145,9 @@ def test_a_voice_that_begins_late_or_ends_early_leaves_room_tone() -> None:
 
 def test_new_pictures_close_to_each_other_are_one_clip() -> None:
     plan = small_plan("25")
-    rendered = [FrameRange(100, 103), FrameRange(110, 115), FrameRange(340, 400)]
+    rendered = [FrameRange(100, 103), FrameRange(110, 115), FrameRange(301, 320)]
     shots = edited_timeline(plan, rendered, files(plan)).shots
-    assert [(s.start, s.end) for s in shots if s.content is Content.GENERATED] == [(100, 115), (340, 400)]
+    assert [(s.start, s.end) for s in shots if s.content is Content.GENERATED] == [(100, 115), (301, 320)]
 
 
 def test_what_was_taken_out_has_the_words_name() -> None:
