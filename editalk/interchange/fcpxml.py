@@ -32,8 +32,8 @@ _LAYOUTS = {1: "mono", 2: "stereo"}
 
 
 def to_fcpxml(timelines: Sequence[Timeline]) -> str:
-    """An event with a project for every timeline. The picture is the spine; the sound is connected below it, a lane a
-    track; marks lie in the clips of the picture.
+    """An event with a project for every timeline, in a library without a place. The picture is the spine; the sound is
+    connected below it, a lane a track; marks lie in the clips of the picture.
     """
     root = ET.Element("fcpxml", version=VERSION)
     resources = ET.SubElement(root, "resources")
@@ -42,7 +42,7 @@ def to_fcpxml(timelines: Sequence[Timeline]) -> str:
     ids = {media: f"r{number}" for number, media in enumerate(files, 2)}
     for media in files:
         _asset(resources, media, ids[media], timelines[0])
-    event = ET.SubElement(root, "event", name=timelines[0].name)
+    event = ET.SubElement(ET.SubElement(root, "library"), "event", name=timelines[0].name)
     for timeline in timelines:
         _project(event, timeline, ids)
     ET.indent(root, " ")
