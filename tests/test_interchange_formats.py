@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,16 @@ def test_edl(rate: str, timecode: str) -> None:
             (video,) = [t for t in read.tracks if t.name == "V"]
             marks = [m for c in clips(video) for m in c.markers]
             assert [m.name for m in marks] == [f"{m.label} ({m.note(timeline.rate)})".upper() for m in timeline.marks]
+
+
+def test_files_alike_in_name_are_other_reels_on_every_track() -> None:
+    edited, _ = timelines_at("25", None)
+    alike = replace(edited.sounds[1].clips[0].media, reel="talk.edited")
+    sounds = [replace(t, clips=tuple(replace(c, media=alike) for c in t.clips)) if t.name == "A2" else t
+              for t in edited.sounds]  # fmt: skip
+    text = get_writer("edl").write([replace(edited, tracks=(edited.tracks[0], *sounds))])
+    reel = {m[2]: m[1] for m in re.finditer(r"^\d+  (\S+) .*\n\* FROM CLIP NAME:  (.*)$", text, re.MULTILINE)}
+    assert reel == {"talk 1.mp4": "A001C003", "talk.edited.mp4": "TALKEDIT", "voice.wav": "TALKEDI2"}
 
 
 @at_every_rate
@@ -251,8 +262,6 @@ def test_golden(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["otio", "fcpxml", "edl", "xml"])
 def test_nothing_taken_out_is_an_empty_timeline(name: str) -> None:
-    from dataclasses import replace
-
     edited, removed = timelines_at("25", None)
     empty = replace(removed, frames=0, marks=(), tracks=tuple(replace(t, clips=()) for t in removed.tracks[:1]))
     writer = get_writer(name)

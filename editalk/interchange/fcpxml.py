@@ -91,7 +91,7 @@ def _asset(resources: ET.Element, media: Media, name: str, timeline: Timeline) -
 
 @dataclass(frozen=True)
 class _Lane:
-    """A connected clip and the clip of the spine that it hangs on."""
+    """A clip below the spine; `lane`: −1, −2 …"""
 
     clip: Clip
     lane: int
