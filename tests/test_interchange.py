@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from interchange_plans import files, plan_at, small_plan, spans, words
 from test_plan import edited, plan_of, plans
@@ -33,8 +33,10 @@ from editalk.plan import EditPlan, Origin, source_of
 from editalk.timebase import FrameRange, FrameRate, nearest
 
 RATE = FrameRate.parse("25")
+few = settings(max_examples=60, deadline=None)
 
 
+@few
 @given(plans)
 def test_the_picture_tiles_the_plan_and_kept_frames_are_the_sources(plan: EditPlan) -> None:
     timeline = edited_timeline(plan, spans(plan), files(plan))
@@ -55,6 +57,7 @@ def test_the_picture_tiles_the_plan_and_kept_frames_are_the_sources(plan: EditPl
     assert at == plan.frames == timeline.frames
 
 
+@few
 @given(plans)
 def test_the_sound_tiles_the_plan(plan: EditPlan) -> None:
     timeline = edited_timeline(plan, spans(plan), files(plan))
@@ -72,6 +75,7 @@ def test_the_sound_tiles_the_plan(plan: EditPlan) -> None:
             assert (clip.offset, clip.length, piece.origin) == (piece.offset, piece.samples, Origin.SOURCE)
 
 
+@few
 @given(plans)
 def test_rounding_to_frames_moves_cuts_and_never_sound(plan: EditPlan) -> None:
     timeline = edited_timeline(plan, spans(plan), files(plan))
@@ -95,6 +99,7 @@ def test_rounding_to_frames_moves_cuts_and_never_sound(plan: EditPlan) -> None:
                 assert clip.offset + clip.length <= clip.media.samples * scale
 
 
+@few
 @given(plans)
 def test_what_was_taken_out_is_what_the_edit_lacks(plan: EditPlan) -> None:
     gaps = taken_out(plan)
@@ -107,6 +112,7 @@ def test_what_was_taken_out_is_what_the_edit_lacks(plan: EditPlan) -> None:
     assert timeline.frames == sum(len(s) for s in gaps)
 
 
+@few
 @given(edited(), st.sampled_from(["25", "30000/1001"]))
 def test_every_operation_has_its_mark_on_the_timeline(made: tuple, rate: str) -> None:
     plan = plan_of(*made, rate, 20, 1.0)
