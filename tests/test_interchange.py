@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from interchange_plans import files, plan_at, small_plan, spans, words
 from test_plan import edited, plan_of, plans
 
+from editalk.cli import complete
 from editalk.errors import MediaError, UsageError
 from editalk.interchange import (
     Content,
@@ -28,6 +29,7 @@ from editalk.interchange.reels import LENGTH, reels
 from editalk.interchange.rounding import in_frames
 from editalk.interchange.timecode import read_timecode
 from editalk.interchange.types import plain, short
+from editalk.interchange.writing import FORMATS
 from editalk.operations import Kind
 from editalk.plan import EditPlan, Origin, source_of
 from editalk.timebase import FrameRange, FrameRate, nearest
@@ -198,6 +200,7 @@ def test_names_hold_whatever_a_file_is_called() -> None:
 
 
 def test_formats_by_name() -> None:
+    assert list(FORMATS) == complete.timelines()
     assert [w.name for w in get_writers("otio, edl,otio")] == ["otio", "edl"]
     assert [p.name for p in targets(get_writer("edl"), Path("/a/talk.edited.mp4"))] == [
         "talk.edited.edl", "talk.edited.removed.edl"

@@ -86,8 +86,10 @@ Device = Annotated[
                  help="cpu or cuda."),
 ]  # fmt: skip
 TimelineFormats = Annotated[
-    str | None, typer.Option("--timeline", metavar="FORMATS", help="Timelines too: of otio, fcpxml, edl, xml.")
-]
+    str | None,
+    typer.Option("--timeline", metavar="FORMATS", autocompletion=complete.timelines,
+                 help="Timelines too: of otio, fcpxml, edl, xml."),
+]  # fmt: skip
 Seed = Annotated[int, typer.Option("--seed", rich_help_panel=BACKEND, help="For backends that draw lots.")]
 
 
