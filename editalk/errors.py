@@ -20,6 +20,7 @@ EditalkError                     1   something went wrong
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -54,6 +55,10 @@ class PlacedError(ReadError):
     def __str__(self) -> str:
         place = f"line {self.line}, column {self.column}: {self.message}"
         return f"{self.path}: {place}" if self.path else place
+
+    def inside(self, path: Path) -> PlacedError:
+        """The same error, of a file."""
+        return type(self)(self.message, self.line, self.column, str(path))
 
 
 class MarkupError(PlacedError):

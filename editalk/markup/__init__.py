@@ -17,9 +17,29 @@ backslash before one of `[ ] { } ~` makes it plain text.
 
 Other brackets hold an event: `[laughs]`, `[music]`. Its tokens stay (`Token.event`), for a transcript may have them,
 but an event that the transcript does not have at that place is shown and not spoken.
+
+The same in Markdown and in captions: `read_edited` takes the form from the suffix of the file.
 """
 
+from editalk.markup.captioned import plain_captions
+from editalk.markup.markdown import plain_markdown
 from editalk.markup.marks import escape, parse
 from editalk.markup.types import Attribute, EditedText, Mark, Pause, Speaker, Token
 
-__all__ = ["Attribute", "EditedText", "Mark", "Pause", "Speaker", "Token", "escape", "parse"]
+__all__ = [
+    "Attribute", "EditedText", "Mark", "Pause", "Speaker", "Token", "escape", "parse", "plain_captions",
+    "plain_markdown", "read_edited",
+]  # fmt: skip
+
+
+def read_edited(text: str, suffix: str, speakers: frozenset[str] = frozenset()) -> EditedText:
+    """`parse` for any form: Markdown (.md, .markdown), captions (.srt, .vtt), plain text otherwise.
+
+    Raises MarkupError and CaptionError, with line and column in the file.
+    """
+    form = suffix.lower().removeprefix(".")
+    if form in ("md", "markdown"):
+        return parse(plain_markdown(text, speakers), speakers)
+    if form in ("srt", "vtt"):
+        return parse(plain_captions(text, form, speakers), speakers)
+    return parse(text, speakers)

@@ -10,8 +10,8 @@ from pathlib import Path
 from editalk.asr import align, recognise
 from editalk.asr.sound import RATE
 from editalk.cache import Cache, key, scratch
-from editalk.errors import SourceError, TranscriptError
-from editalk.markup import parse
+from editalk.errors import PlacedError, SourceError, TranscriptError
+from editalk.markup import read_edited
 from editalk.media import FrameReader, MediaInfo, SoundFile, decode_sound, probe
 from editalk.plan import SourceRef
 from editalk.reporting import Reporter
@@ -59,13 +59,14 @@ class Listening:
 def transcribe(source: Source, how: Listening, cache: Cache, reporter: Reporter) -> Transcript:
     """The words of the source with their times; kept in the cache."""
     script = read_text(how.script, TranscriptError) if how.script else None
-    name = key("transcript", ALIGNER, source.info.sha256, script, how.model, how.language) + ".json"
+    form = how.script.suffix.lower() if how.script else None
+    name = key("transcript", ALIGNER, source.info.sha256, script, form, how.model, how.language) + ".json"
     held = cache.path("transcript", name)
     if held.exists():
         return read_transcript(held)
     with reporter.stage("Aligning the script" if script is not None else "Recognising speech"):
-        if script is not None:
-            made = _aligned(source, script, str(how.script))
+        if how.script is not None and script is not None:
+            made = _aligned(source, script, how.script)
         else:
             made = recognise(source.heard.read(0, source.heard.samples), how.model, how.language,
                              say=reporter.say)  # fmt: skip
@@ -76,11 +77,14 @@ def transcribe(source: Source, how: Listening, cache: Cache, reporter: Reporter)
     return made
 
 
-def _aligned(source: Source, script: str, name: str) -> Transcript:
+def _aligned(source: Source, script: str, path: Path) -> Transcript:
     """Exact words, a segment a paragraph."""
-    tokens = parse(script).tokens
+    try:
+        tokens = read_edited(script, path.suffix).tokens
+    except PlacedError as error:
+        raise error.inside(path) from error
     if not tokens:
-        raise TranscriptError(f"{name}: no words to align")
+        raise TranscriptError(f"{path}: no words to align")
     found = align([t.text for t in tokens], source.heard.read(0, source.heard.samples))
     segments: dict[int, list[Word]] = {}
     for token, word in zip(tokens, found.words, strict=True):

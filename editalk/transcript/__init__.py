@@ -9,6 +9,7 @@ from editalk.transcript.types import Segment, Transcript, Word
 from editalk.transcript.writing import (
     FORMATS,
     JsonWriter,
+    MarkdownWriter,
     SrtWriter,
     TextWriter,
     VttWriter,
@@ -19,7 +20,7 @@ from editalk.transcript.writing import (
 )
 
 __all__ = [
-    "FORMATS", "CaptionCue", "CaptionFile", "Cue", "JsonWriter", "Segment", "SrtWriter", "TextWriter", "Transcript",
-    "VttWriter", "Word", "Writer", "cues", "get_writer", "paragraphs", "parse_transcript", "read_captions",
-    "read_transcript", "to_json", "write_captions",
+    "FORMATS", "CaptionCue", "CaptionFile", "Cue", "JsonWriter", "MarkdownWriter", "Segment", "SrtWriter", "TextWriter",
+    "Transcript", "VttWriter", "Word", "Writer", "cues", "get_writer", "paragraphs", "parse_transcript",
+    "read_captions", "read_transcript", "to_json", "write_captions",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import ClassVar, Protocol
@@ -14,6 +15,8 @@ from editalk.transcript.types import Segment, Transcript, Word, ends_sentence
 
 PARAGRAPH_PAUSE = 1.0  # seconds after a sentence that start a paragraph
 LONG_PAUSE = 2.5  # seconds that start one anywhere
+
+BLOCK_SIGN = re.compile(r"\A(?:(?=[#>+-])|\d+(?=[.)](?:\s|$)))")  # Markdown makes a heading, quote or list of it
 
 
 class Writer(Protocol):
@@ -58,6 +61,23 @@ class TextWriter:
         return "\n\n".join(made) + ("\n" if made else "")
 
 
+class MarkdownWriter:
+    """The text that people edit, for those who write Markdown: a paragraph a turn, `**Name:**` before a new speaker's.
+    """
+
+    name: ClassVar[str] = "md"
+    suffix: ClassVar[str] = ".md"
+
+    def write(self, transcript: Transcript) -> str:
+        made, last = [], None
+        for words, speaker in paragraphs(transcript):
+            label = f"**{_literal(speaker)}:** " if speaker and speaker != last else ""
+            text = _literal(" ".join(word.text for word in words))
+            made.append(label + (text if label else BLOCK_SIGN.sub(r"\g<0>\\", text)))
+            last = speaker
+        return "\n\n".join(made) + ("\n" if made else "")
+
+
 class SrtWriter:
     """SubRip."""
 
@@ -87,7 +107,9 @@ class VttWriter:
         return write_captions(CaptionFile(self.name, tuple(made), "WEBVTT"))
 
 
-FORMATS: dict[str, Callable[[], Writer]] = {w.name: w for w in (TextWriter, JsonWriter, SrtWriter, VttWriter)}
+FORMATS: dict[str, Callable[[], Writer]] = {
+    w.name: w for w in (TextWriter, JsonWriter, SrtWriter, VttWriter, MarkdownWriter)
+}
 
 
 def to_json(transcript: Transcript) -> str:
@@ -104,7 +126,7 @@ def to_json(transcript: Transcript) -> str:
 
 
 def get_writer(name: str) -> Writer:
-    """The writer of a format: txt, json, srt or vtt."""
+    """The writer of a format: txt, json, srt, vtt or md."""
     if name not in FORMATS:
         raise UsageError(f"there is no transcript format {name!r}; choose from {', '.join(FORMATS)}")
     return FORMATS[name]()
@@ -148,6 +170,11 @@ def _segment(number: int, segment: Segment) -> dict[str, object]:
 def _word(word: Word) -> dict[str, object]:
     made: dict[str, object] = {"word": f" {word.text}", "start": word.start, "end": word.end}
     return made | ({"probability": word.probability} if word.probability is not None else {})
+
+
+def _literal(text: str) -> str:
+    """Markdown that shows just this text."""
+    return re.sub(r"[\\*_`~]", r"\\\g<0>", text)
 
 
 def _escaped(text: str) -> str:
