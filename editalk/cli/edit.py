@@ -124,20 +124,16 @@ def diff_command(
     verbose: Verbose = False,
     progress: Mode = ProgressMode.AUTO,
 ) -> None:
-    """Show what EDITED changes: words kept, added, removed, replaced and moved."""
-    from editalk.pipeline import Edit, edited_words
-    from editalk.pipeline.changes import changes, painted
+    """Show what EDITED changes, word by word, and about what that costs. Nothing is rendered or listened to."""
+    from editalk.cli.painting import show
+    from editalk.pipeline.changes import compared
 
     console = Console(quiet, progress)
-    edit = Edit(video, edited, transcript=transcript, language=language)
-    words, script = edited_words(edit, cache_of(console), console)
-    rows = changes(words.words, script)
+    made = compared(video, edited, transcript, language, cache_of(console), console)
     if as_json:
-        print_json({"changes": rows})
-        return
-    from rich.console import Console as Rich
-
-    Rich(highlight=False, soft_wrap=True).print(painted(words.words, script))
+        print_json(made.report)
+    else:
+        show(made)
 
 
 def plan_command(

@@ -97,25 +97,33 @@ def beside(video: Path) -> Path:
     return video.with_name(f"{video.stem}.transcript.json")
 
 
-def words_of(source: Source, given: Path | None, how: Listening, cache: Cache, reporter: Reporter) -> Transcript:
-    """The transcript that was given, lies beside the video, or is made now. Raises SourceError for another file's."""
-    path = given or (beside(source.info.path) if beside(source.info.path).exists() else None)
+def held_words(info: MediaInfo, given: Path | None) -> Transcript | None:
+    """The transcript that was given or lies beside the video. Raises SourceError for another file's."""
+    path = given or (beside(info.path) if beside(info.path).exists() else None)
     if path is None:
-        reporter.say("no transcript beside the video: transcribing it first")
-        return transcribe(source, how, cache, reporter)
+        return None
     transcript = read_transcript(path)
-    name = source.info.path.name
-    if transcript.source is not None and transcript.source != source.info.sha256:
+    name = info.path.name
+    if transcript.source is not None and transcript.source != info.sha256:
         raise SourceError(
             f"{path}: the transcript of another file, not of {name}; run `editalk transcribe {name}` again"
         )
-    late = [w for w in transcript.words if w.start > source.info.duration + 0.5]
+    late = [w for w in transcript.words if w.start > info.duration + 0.5]
     if late:
         raise SourceError(
             f"{path}: “{late[0].text}” is said at {late[0].start:.2f} s, but {name} lasts only "
-            f"{source.info.duration:.2f} s: the transcript of another file?"
+            f"{info.duration:.2f} s: the transcript of another file?"
         )
     return transcript
+
+
+def words_of(source: Source, given: Path | None, how: Listening, cache: Cache, reporter: Reporter) -> Transcript:
+    """`held_words`, or made now."""
+    held = held_words(source.info, given)
+    if held is not None:
+        return held
+    reporter.say("no transcript beside the video: transcribing it first")
+    return transcribe(source, how, cache, reporter)
 
 
 def read_text(path: Path, error: type[Exception]) -> str:
