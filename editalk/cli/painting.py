@@ -43,17 +43,16 @@ def painted(made: Comparison) -> Text:
     pauses: dict[int, list[float]] = {}
     for pause in made.script.pauses:
         pauses.setdefault(pause.before, []).append(pause.seconds)
-    for span in made.spans:
-        if span.paragraph:
-            text.append("\n\n")
+    for k, span in enumerate(made.spans):
+        text.append("\n\n" if span.paragraph else " " if k else "")
         if span.token is not None:
             for seconds in pauses.pop(span.token, ()):
                 text.append(f"[pause {seconds:g}s] ", MARK)
             if span.token in made.labels:
                 text.append(f"{made.labels[span.token]}: ", "bold")
-        text.append(_marked(span, moves), COLOURS[span.style]).append(" ")
+        text.append(_marked(span, moves), COLOURS[span.style])
     for seconds in (s for rest in pauses.values() for s in rest):
-        text.append(f"[pause {seconds:g}s]", MARK)
+        text.append(f" [pause {seconds:g}s]", MARK)
     return text
 
 
@@ -74,10 +73,10 @@ def _marked(span: DiffSpan, moves: dict[int, int]) -> str:
 def table(changes: list[Change], made: Comparison) -> Table:
     """A line for every change: when (in the edited video), what, seconds out and in, frames to render, words."""
     rows = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("at", "change", "out s", "in s", "frames"):
-        rows.add_column(name, justify="left" if name == "change" else "right", no_wrap=True)
-    rows.add_column("words", no_wrap=True, overflow="ellipsis", ratio=1)
-    for change in sorted(changes, key=lambda change: change.timeline):
+    for name, width in (("at", 6), ("change", 8), ("out s", 5), ("in s", 5), ("frames", 6)):
+        rows.add_column(name, justify="left" if name == "change" else "right", no_wrap=True, min_width=width)
+    rows.add_column("words", no_wrap=True, overflow="ellipsis")
+    for change in changes:
         out, coming = _seconds(change)
         words = Text(change.new if change.kind != "delete" else change.old)
         if change.kind == "replace":

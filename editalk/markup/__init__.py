@@ -26,20 +26,20 @@ from editalk.markup.markdown import plain_markdown
 from editalk.markup.marks import escape, parse
 from editalk.markup.types import Attribute, EditedText, Mark, Pause, Speaker, Token
 
-__all__ = [
-    "Attribute", "EditedText", "Mark", "Pause", "Speaker", "Token", "escape", "parse", "plain_captions",
-    "plain_markdown", "read_edited",
-]  # fmt: skip
+__all__ = ["Attribute", "EditedText", "Mark", "Pause", "Speaker", "Token", "escape", "parse", "read_edited"]
 
 
 def read_edited(text: str, suffix: str, speakers: frozenset[str] = frozenset()) -> EditedText:
     """`parse` for any form: Markdown (.md, .markdown), captions (.srt, .vtt), plain text otherwise.
 
+    In the first two a label need not be one of `speakers`: `**Name:**` and `<v Name>` say that they are labels.
     Raises MarkupError and CaptionError, with line and column in the file.
     """
     form = suffix.lower().removeprefix(".")
     if form in ("md", "markdown"):
-        return parse(plain_markdown(text, speakers), speakers)
-    if form in ("srt", "vtt"):
-        return parse(plain_captions(text, form, speakers), speakers)
-    return parse(text, speakers)
+        text, labels = plain_markdown(text)
+    elif form in ("srt", "vtt"):
+        text, labels = plain_captions(text, form)
+    else:
+        labels = frozenset()
+    return parse(text, speakers | labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 LINE_END = re.compile(r"\r\n|\r|\n")
 GONE = "\u2060"  # no character of a word, and none between two
@@ -16,31 +17,38 @@ ESCAPE = re.compile(r"\\(?=[!-/:-@\\^_`|])|\\(?=\n)")  # those of brackets, brac
 RUN = re.compile(r"\n[ \t]*(?=\n)|(?<!\u2060)(\*{1,3}|_{1,3})")
 
 
-def plain_markdown(text: str, speakers: frozenset[str] = frozenset()) -> str:
-    """The text for `parse`, lines parted by newlines: without emphasis, bullets, quotes, rules and escapes.
+class Plain(NamedTuple):
+    """What `parse` takes: lines parted by newlines, and the names that label its paragraphs."""
 
-    Headings are titles and not spoken, nor are `**Name:**` labels at the start of a block; those that name one of
-    `speakers` stay as labels where a paragraph begins. Strike-through and the other marks are left as they are.
+    text: str
+    speakers: frozenset[str]
+
+
+def plain_markdown(text: str) -> Plain:
+    """Without emphasis, bullets, quotes, rules and escapes; the other marks stay, strike-through among them.
+
+    Headings are titles and not spoken, nor are `**Name:**` labels at the start of a block.
     """
     lines: list[str] = []
+    names: set[str] = set()
     for line in LINE_END.split(text.removeprefix("\ufeff")):
         if HEADING.fullmatch(line) or RULE.fullmatch(line):
             lines.append("")
         else:
-            lines.append(_block(line, speakers, begins=not lines or not lines[-1].strip()))
+            lines.append(_block(line, names, begins=not lines or not lines[-1].strip()))
     escaped = ESCAPE.sub(GONE, "\n".join(lines))
-    return _without_emphasis(escaped)
+    return Plain(_without_emphasis(escaped), frozenset(names))
 
 
-def _block(line: str, speakers: frozenset[str], begins: bool) -> str:
-    """A line without what makes it a list's or a quote's, its label resolved."""
+def _block(line: str, names: set[str], begins: bool) -> str:
+    """A line without what makes it a list's or a quote's; its label stays, as a plain one, where a paragraph begins."""
     match = BLOCK.match(line)
     start = match.end() if match else 0
     label = LABEL.match(line, start) if begins or line[:start].strip() else None
     if label is None:
         return " " * start + line[start:]
-    known = begins and label[2] in speakers
-    shown = f"{label[2]}:" if known else ""
+    shown = f"{label[2]}:" if begins else ""
+    names |= {label[2]} if begins else set()
     return " " * start + shown.ljust(label.end() - start) + line[label.end() :]
 
 

@@ -64,7 +64,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`spans`: the text in reading order, parted at pauses; `labels`: the speaker that a token of the script begins."""
+    """`spans`: the text in reading order, parted at pauses. `labels`: who speaks from a token of the script on, where
+    the text says so. `changes`: in the order of the timeline.
+    """
 
     info: MediaInfo
     script: Script
@@ -117,7 +119,8 @@ def compared(
     spans = describe(script.edits, transcript.words, tokens, {pause.before for pause in script.pauses})
     paragraphs = {token.paragraph: k for k, token in reversed(list(enumerate(tokens)))}
     labels = {paragraphs[s.paragraph]: s.name for s in edited.speakers if s.paragraph in paragraphs}
-    changes = [*_edits(transcript.words, script, plan), *_marks(transcript.words, script, plan)]
+    found = [*_edits(transcript.words, script, plan), *_marks(transcript.words, script, plan)]
+    changes = sorted(found, key=lambda change: change.timeline)
     return Comparison(info, script, plan, spans, labels, _with_frames(changes, transcript.words, plan))
 
 
