@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editalk.clean import Cleaning, Cut, Kind, ShorterPause, Wanted, clean, cleaned_text, fillers, listed
+from editalk.cli import main
 from editalk.diff import Tag, diff, pauses
 from editalk.markup import parse
 from editalk.spoken import spoken
-from editalk.transcript import Segment, TextWriter, Transcript, Word
+from editalk.transcript import Segment, TextWriter, Transcript, Word, to_json
 
 
 def transcript(text: str, language: str = "en", gap: float = 0.1) -> Transcript:
@@ -182,3 +185,50 @@ def test_any_cuts_come_back(made: Transcript, data: st.DataObject) -> None:
 def test_a_filler_is_a_word_of_its_own() -> None:
     words = [Word(text, k, k + 0.5) for k, text in enumerate("um. a—um, um".split())]
     assert [(c.first, c.end) for c in fillers(words)] == [(0, 1), (2, 3)]
+
+
+@pytest.fixture
+def talk(clip: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clip of 8 s whose transcript has a filler between two pauses of half a second."""
+    monkeypatch.setenv("EDITALK_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "talk.mp4"
+    path.write_bytes(clip("long").read_bytes())
+    path.with_name("talk.transcript.json").write_text(to_json(transcript("/ so then / um / we the the home / /")))
+    return path
+
+
+def test_from_video_to_video(talk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `clean` writes is applied as it is: the pause is measured across the filler."""
+    assert main(["clean", str(talk), "--fillers", "--pauses", "0.4", "--repeats", "--json"]) == 0
+    out, err = capsys.readouterr()
+    made = json.loads(out)
+    text = talk.with_name("talk.clean.txt")
+    assert text.read_text() == "so then [pause 0.4s] {--um--} we {--the--} the home\n"
+    assert made["output"] == str(text)
+    assert [(row["kind"], row["text"]) for row in made["rows"]] == [
+        ("pause", "[pause 0.4s]"), ("filler", "um"), ("repeat", "the"),
+    ]  # fmt: skip
+    assert made["rows"][0]["seconds"] == pytest.approx(0.8)
+    assert "1 filler (0.3 s), 1 repeat (0.3 s), 1 long pause (0.8 s): about 1.4 s of 8.0 s go" in err
+    assert main(["diff", str(talk), str(text), "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert [change["kind"] for change in plan["changes"]] == ["pause", "delete", "delete"]
+    assert plan["duration"] == pytest.approx(8.0 - 0.8 - 0.3 - 0.4, abs=0.16)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "give --fillers, --pauses S, --repeats"),
+        (["--pauses", "0"], 2, "more than 0"),
+        (["--fillers", "-o", "x.srt"], 2, "plain text"),
+        (["--fillers"], 1, "exists already"),
+    ],
+)
+def test_usage(
+    arguments: list[str], code: int, message: str, talk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk.with_name("talk.clean.txt").write_text("mine")
+    assert main(["clean", str(talk), *arguments]) == code
+    assert message in capsys.readouterr().err
+    assert talk.with_name("talk.clean.txt").read_text() == "mine"

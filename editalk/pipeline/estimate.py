@@ -12,6 +12,9 @@ FULL_HD = 1920 * 1080  # pixels that the figures are for
 # frames a second on two cores at 1080p: README, "Speed"
 EXEMPLAR_LIPS = 17.0
 EXEMPLAR_JOINS = 14.0
+# the part of it that no smaller picture saves: 170 frames of examples/talk.mp4 (512 × 512) with examples/edited.txt
+# took 8.3 s of processor time
+EXEMPLAR_FIXED = 0.3
 # frames of windows with their context a second, LTX-2.3 in FP8 on one H100, counted and not measured: docs/dit.md,
 # "10 s lips, face crop, sparse tokens" and "1 s Addition, full frame"; a crop costs the same at any size of the picture
 DIT_CROP = (250 + 2 * 17) / 3.8
@@ -21,10 +24,11 @@ DIT_WHOLE = (25 + 2 * 24) / 14
 def render_seconds(windows: Sequence[RenderWindow], video: VideoInfo) -> dict[str, float]:
     """Seconds by backend: `exemplar` on two cores, `dit` on one GPU; without loading, tracking, encoding."""
     share = video.width * video.height / FULL_HD
+    slow = EXEMPLAR_FIXED + (1 - EXEMPLAR_FIXED) * share
     exemplar = dit = 0.0
     for window in windows:
         lips = min(len(window.span), sum(len(span) for span in window.lips))
-        exemplar += (lips / EXEMPLAR_LIPS + (len(window.span) - lips) / EXEMPLAR_JOINS) * share
+        exemplar += (lips / EXEMPLAR_LIPS + (len(window.span) - lips) / EXEMPLAR_JOINS) * slow
         cropped = window.region in (Region.MOUTH, Region.FACE)
         dit += len(window.context) * (1 / DIT_CROP if cropped else share / DIT_WHOLE)
     return {"exemplar": round(exemplar, 2), "dit": round(dit, 2)}
