@@ -101,7 +101,7 @@ def sums(made: Comparison) -> Iterator[str]:
     captions = len(rows) - words
     out = sum(c.source[1] - c.source[0] for c in rows if c.source and c.kind in ("delete", "replace"))
     new = sum(c.new_seconds or 0.0 for c in rows if c.kind in ("insert", "replace"))
-    only = f" and {_count(captions, 'change')} of captions only" if captions else ""
+    only = f", and {captions} of captions only" if captions else ""
     yield f"{_count(words, 'change')}{only}: {out:.1f} s of words out, about {new:.1f} s of new speech"
     report = made.report
     frames, todo = made.plan.frames, made.frames_to_render
