@@ -110,7 +110,7 @@ def sums(made: Comparison) -> Iterator[str]:
     if todo:
         times = made.render_seconds
         yield (f"rendering takes about {_rough(times['exemplar'])} with exemplar (two cores), about "
-               f"{_rough(times['dit'])} with dit (one H100, not measured)")  # fmt: skip
+               f"{_rough(times['dit'])} with dit (one H200, loading and VAE not counted)")  # fmt: skip
 
 
 def _count(number: int, name: str) -> str:

@@ -15,14 +15,14 @@ EXEMPLAR_JOINS = 14.0
 # the part of it that no smaller picture saves: 170 frames of examples/talk.mp4 (512 × 512) with examples/edited.txt
 # took 8.3 s of processor time
 EXEMPLAR_FIXED = 0.3
-# frames of windows with their context a second, LTX-2.3 in FP8 on one H100, counted and not measured: docs/dit.md,
-# "10 s lips, face crop, sparse tokens" and "1 s Addition, full frame"; a crop costs the same at any size of the picture
-DIT_CROP = (250 + 2 * 17) / 3.8
-DIT_WHOLE = (25 + 2 * 24) / 14
+# frames of windows with their context a second, transformer of LTX-Video 0.9.7 in bfloat16 alone, measured on one H200:
+# docs/dit.md, "face crop, sparse tokens" and "1 s Addition, full frame"; a crop costs the same at any size of the picture
+DIT_CROP = (250 + 2 * 17) / 4.5
+DIT_WHOLE = (25 + 2 * 24) / 13.4
 
 
 def render_seconds(windows: Sequence[RenderWindow], video: VideoInfo) -> dict[str, float]:
-    """Seconds by backend: `exemplar` on two cores, `dit` on one GPU; without loading, tracking, encoding."""
+    """Seconds by backend: `exemplar` on two cores, `dit` on one H200; without loading, tracking, VAE, encoding."""
     share = video.width * video.height / FULL_HD
     slow = EXEMPLAR_FIXED + (1 - EXEMPLAR_FIXED) * share
     exemplar = dit = 0.0
