@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def transcribe_command(
     videos: Annotated[
-        list[Path], typer.Argument(metavar="VIDEO…", help="Videos of somebody talking, or folders of them.",
+        list[Path], typer.Argument(metavar="VIDEO", help="Videos of somebody talking, or folders of them.",
                                    show_default=False),
     ],
     script: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ def cleaned(
     """What shall go of a video's words; its transcript is `given`, lies beside it or is made now."""
     with opened(video, reporter) as source:
         transcript = words_of(source, given, Listening(language=language), cache, reporter)
+        transcript = replace(transcript, language=language or transcript.language)
         made = Cleaned(transcript, clean(transcript, wanted), float(source.info.duration))
     if wanted.fillers and not listed(transcript.language):
         reporter.warn(f"of language {transcript.language!r} only hm and mm are known as fillers; name others: --filler")

@@ -16,7 +16,7 @@ EXEMPLAR_JOINS = 14.0
 # took 8.3 s of processor time
 EXEMPLAR_FIXED = 0.3
 # frames of windows with their context a second, the transformer of LTX-Video 0.9.7 in bfloat16 alone, measured on one
-# H200: docs/dit.md, "face crop, sparse tokens" and "1 s Addition, full frame"; a crop costs the same at any picture size
+# H200: docs/dit.md, "face crop, sparse tokens" and "1 s Addition, full frame"; a crop costs the same at any size
 DIT_CROP = (250 + 2 * 17) / 4.5
 DIT_WHOLE = (25 + 2 * 24) / 13.4
 
