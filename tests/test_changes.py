@@ -13,7 +13,7 @@ from rich.console import Console
 
 from editalk.cli import main
 from editalk.cli.painting import painted
-from editalk.pipeline import changes, estimate
+from editalk.pipeline import estimate, source
 from editalk.pipeline.changes import Comparison, compared
 
 Clip = Callable[[str], Path]
@@ -67,7 +67,7 @@ def test_every_change_has_its_seconds_and_frames(talk: Path) -> None:
 
 
 def test_nothing_is_decoded_where_there_is_a_transcript(talk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(changes, "opened", None)
+    monkeypatch.setattr(source, "opened", None)
     assert made_of(talk, " ".join(WORDS)).changes == ()
     assert made_of(talk, " ".join(WORDS)).frames_to_render == 0
 

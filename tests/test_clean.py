@@ -49,6 +49,7 @@ def cleaned(text: str, language: str = "en", **wanted: object) -> str:
         ("He said “um, go home”.", "He said {--“um,--} “go home”."),
         ("It works, um!” he said.", "It works!” {--um!”--} he said."),
         ("like, you know, uh-huh, mhm", "like, you know, uh-huh, mhm"),
+        ("the word “um”, or (uh) is", "the word “um”, or (uh) is"),
         ("[um] the umbrella err", "{--[um]--} the umbrella err"),
     ],
 )

@@ -27,6 +27,8 @@ FILLERS = {
     "ru": (r"э+м*", r"м{2,}", r"х+м+"),
 }  # fmt: skip
 
+QUOTED = re.compile(r"\W*[\"“„«‘'(]\w+\W*[\"”“»’')]\W*")  # spoken of, not said: the word “um”
+
 
 def listed(language: str) -> bool:
     """Whether there is a list of a language's own fillers; "hm" and "mm" are fillers in all of them."""
@@ -45,7 +47,8 @@ def fillers(words: Sequence[Word], language: str = "en", own: Sequence[str] = ()
     at = 0
     while at < len(words):
         count = next((n for phrase in phrases if (n := _said_here(phrase, said, words, at))), 0)
-        if not count and len(said[at]) == 1 and pattern.fullmatch(said[at][0]):
+        sound = len(said[at]) == 1 and pattern.fullmatch(said[at][0])
+        if not count and sound and not QUOTED.fullmatch(words[at].text):
             count = 1
         if count:
             found.append(Cut(Kind.FILLER, at, at + count))

@@ -11,10 +11,10 @@ from typing import Any
 
 from editalk.cache import Cache
 from editalk.diff import DiffSpan, Tag, WordEdit, describe, estimate_seconds, spoken_tokens
-from editalk.media import MediaInfo, probe
+from editalk.media import MediaInfo
 from editalk.pipeline.edit import read_edits
 from editalk.pipeline.estimate import render_seconds
-from editalk.pipeline.source import Listening, held_words, opened, words_of
+from editalk.pipeline.source import known_words
 from editalk.plan import (
     Caption,
     EditPlan,
@@ -108,11 +108,7 @@ def compared(
     video: Path, text: Path, given: Path | None, language: str | None, cache: Cache, reporter: Reporter
 ) -> Comparison:
     """The edited text against the video's words; of the video nothing is decoded where there is a transcript."""
-    info = probe(video)
-    transcript = held_words(info, given)
-    if transcript is None:
-        with opened(video, reporter) as source:
-            transcript = words_of(source, None, Listening(language=language), cache, reporter)
+    info, transcript = known_words(video, given, language, cache, reporter)
     edited, script = read_edits(text, transcript)
     plan = _estimated(info, transcript, script)
     tokens = spoken_tokens(edited)

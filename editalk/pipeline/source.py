@@ -126,6 +126,18 @@ def words_of(source: Source, given: Path | None, how: Listening, cache: Cache, r
     return transcribe(source, how, cache, reporter)
 
 
+def known_words(
+    video: Path, given: Path | None, language: str | None, cache: Cache, reporter: Reporter
+) -> tuple[MediaInfo, Transcript]:
+    """A video's words where nothing else of it is wanted: nothing is decoded where there is a transcript."""
+    info = probe(video)
+    held = held_words(info, given)
+    if held is not None:
+        return info, held
+    with opened(video, reporter) as source:
+        return info, words_of(source, None, Listening(language=language), cache, reporter)
+
+
 def read_text(path: Path, error: type[Exception]) -> str:
     """The text of a file that a person wrote; `error` is raised where there is none."""
     try:
