@@ -61,11 +61,7 @@ def transcribe_command(
     verbose: Verbose = False,
     progress: Mode = ProgressMode.AUTO,
 ) -> None:
-    """Write the transcript of each VIDEO: talk.transcript.json with word times and talk.txt to edit.
-
-    Of several videos or a folder, those that have it are skipped, one that fails stops no other, and --json lists
-    them under `files`.
-    """
+    """Write the transcript of each VIDEO: talk.transcript.json with word times and talk.txt to edit."""
     from editalk.pipeline.source import Listening
     from editalk.pipeline.transcripts import Wish, check_targets, targets_of, write_transcript
     from editalk.transcript import get_writer
