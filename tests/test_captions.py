@@ -6,7 +6,7 @@ from contextlib import suppress
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editalk.errors import CaptionError
@@ -115,6 +115,7 @@ def cues_of(draw: st.DrawFn) -> CaptionCue:
     return CaptionCue(draw(names), start, end, tuple(texts))
 
 
+@settings(deadline=None)
 @given(st.lists(cues_of(), max_size=5), st.sampled_from(["srt", "vtt"]))
 def test_any_cues_come_back(cues: list[CaptionCue], form: str) -> None:
     file = CaptionFile(form, tuple(cues), "WEBVTT" if form == "vtt" else "")

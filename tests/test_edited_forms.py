@@ -174,7 +174,7 @@ def talks(draw: st.DrawFn) -> Transcript:
     return Transcript(tuple(segments))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(talks(), st.sampled_from(["md", "srt", "vtt"]))
 def test_what_we_write_is_read_as_no_edit(made: Transcript, form: str) -> None:
     edits = diff(made.words, read_edited(get_writer(form).write(made), "." + form, SPEAKERS))

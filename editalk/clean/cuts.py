@@ -8,10 +8,8 @@ from itertools import pairwise
 
 from editalk.clean.fillers import fillers
 from editalk.clean.repeats import repeats, takes
-from editalk.clean.types import Cleaning, Cut, Kind, ShorterPause
+from editalk.clean.types import Cleaning, Cut, ShorterPause
 from editalk.transcript import Transcript, Word
-
-__all__ = ["LONGEST_PAUSE", "Cleaning", "Cut", "Kind", "ShorterPause", "Wanted", "clean"]
 
 LONGEST_PAUSE = 60.0  # seconds, that a mark can ask for
 
