@@ -102,8 +102,8 @@ def sums(made: Comparison) -> Iterator[str]:
     out = sum(c.source[1] - c.source[0] for c in rows if c.source and c.kind in ("delete", "replace"))
     new = sum(c.new_seconds or 0.0 for c in rows if c.kind in ("insert", "replace"))
     only = f", and {captions} of captions only" if captions else ""
-    added = f", about {new:.1f} s of new speech" if new else ""
-    yield f"{_count(words, 'change')}{only}: {out:.1f} s of words out{added}"
+    sizes = [f"{out:.1f} s of words out"] * (out > 0) + [f"about {new:.1f} s of new speech"] * (new > 0)
+    yield f"{_count(words, 'change')}{only}{': ' * bool(sizes)}{', '.join(sizes)}"
     report = made.report
     frames, todo = made.plan.frames, made.frames_to_render
     yield (f"{report['source_duration']:.1f} s become about {report['duration']:.1f} s; {todo} of {frames} frames to "
