@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -210,6 +211,52 @@ def test_a_pause_mark_shortens_a_longer_pause() -> None:
     plan = build_plan(source("25", 20), even_words(10, 20), script, PreferredCuts())
     own = 20 / 11 * 0.5
     assert plan.frames == pytest.approx(500 - (own - 0.2) * 25, abs=1)
+    (gone,) = plan.operations
+    assert (gone.kind, gone.text) == (Kind.REMOVAL, "[pause 0.2s]")
+    assert len(gone.source) == 500 - plan.frames
+
+
+@given(
+    st.floats(0, 2), st.floats(0, 2), st.floats(0.1, 2), st.booleans(), st.sampled_from(RATES),
+)  # fmt: skip
+def test_a_pause_mark_counts_the_quiet_on_either_side_of_what_goes(
+    left: float, right: float, pause: float, removed: bool, rate: str
+) -> None:
+    """Longer or shorter than it was, to the frame; the same without a removed word."""
+    times = [(1.0, 1.5), (1.5 + left, 1.8 + left), (1.8 + left + right, 2.4 + left + right)]
+    words = [Word("abc"[k], *times[k]) for k in range(3)]
+    edits = (WordEdit(Tag.EQUAL, 0, 1, 0, 1), WordEdit(Tag.DELETE, 1, 2, 1, 1), WordEdit(Tag.EQUAL, 2, 3, 1, 2))
+    if not removed:
+        words = [words[0], replace(words[2], start=1.5 + left)]
+        edits = (WordEdit(Tag.EQUAL, 0, 2, 0, 2),)
+    script = Script(("a", "c"), edits, (), (Pause(1, pause),))
+    ref = source(rate, 9)
+    plan = build_plan(ref, words, script, PreferredCuts())
+    first, second = plan.captions
+    assert second.start - first.end == pytest.approx(pause, abs=1.01 / float(ref.rate))
+
+
+@pytest.mark.parametrize("removed", [0, 1])
+@pytest.mark.parametrize("pause", [0.2, 0.5, 3.0])
+def test_pause_marks_at_the_ends(removed: int, pause: float) -> None:
+    """Head and tail become as long as the mark says, with room tone or by being cut."""
+    words = [Word("abc"[k], 1.0 + k, 1.5 + k) for k in range(3)]
+    gone = (WordEdit(Tag.DELETE, 0, removed, 0, 0),) if removed else ()
+    edits = (*gone, WordEdit(Tag.EQUAL, removed, 3, 0, 3 - removed))
+    script = Script(tuple("abc")[removed:], edits, (), (Pause(0, pause), Pause(3 - removed, pause)))
+    plan = build_plan(source("25", 5), words, script, PreferredCuts())
+    assert plan.captions[0].start == pytest.approx(pause, abs=0.041)
+    assert plan.frames / 25 - plan.captions[-1].end == pytest.approx(pause, abs=0.041)
+    assert plan.samples == plan.source.rate.sample(plan.frames, 44100)
+
+
+def test_pauses_at_one_place_add_up() -> None:
+    edits = (WordEdit(Tag.EQUAL, 0, 10, 0, 10),)
+    for pauses in ((Pause(5, 0.2), Pause(5, 0.3)), (Pause(5, 0.5),)):
+        plan = build_plan(source("25", 20), even_words(10, 20), Script(tuple("abcdefghij"), edits, (), pauses),
+                          PreferredCuts())  # fmt: skip
+        gap = plan.captions[5].start - plan.captions[4].end
+        assert gap == pytest.approx(0.5, abs=0.041)
 
 
 @pytest.mark.parametrize("seconds", [6.0, 14.0])

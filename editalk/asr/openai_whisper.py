@@ -71,6 +71,7 @@ def choose(model: str, language: str | None, download_root: Path | None = None) 
     return names[0] if len(names) == 1 else DOWNLOADED
 
 
+@lru_cache(maxsize=1)
 def _online() -> bool:
     request = urllib.request.Request(HOST, method="HEAD")
     try:

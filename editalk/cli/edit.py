@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,9 +31,16 @@ from editalk.cli.options import (
 from editalk.console import Console, ProgressMode, print_json
 from editalk.errors import UsageError
 
+if TYPE_CHECKING:
+    from editalk.pipeline.transcripts import Wish
+    from editalk.transcript import Transcript
+
 
 def transcribe_command(
-    video: Video,
+    videos: Annotated[
+        list[Path], typer.Argument(metavar="VIDEO", help="Videos of somebody talking, or folders of them.",
+                                   show_default=False),
+    ],
     script: Annotated[
         Path | None, typer.Option("--script", metavar="FILE", help="The exact words; only their times are found.")
     ] = None,
@@ -44,46 +52,68 @@ def transcribe_command(
         ),
     ] = "auto",
     language: Language = None,
-    formats: Annotated[str, typer.Option("-f", "--format", help="Of json, txt, srt, vtt.")] = "json,txt",
+    formats: Annotated[str, typer.Option("-f", "--format", help="Of json, txt, md, srt, vtt.")] = "json,txt",
     folder: Annotated[
         Path | None, typer.Option("-o", "--output-dir", metavar="DIR", help="Instead of beside VIDEO.")
     ] = None,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Folders with all folders in them.")] = False,
     overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     progress: Mode = ProgressMode.AUTO,
 ) -> None:
-    """Write the transcript of VIDEO: talk.transcript.json with word times and talk.txt to edit."""
-    from editalk.media.container import check_file
-    from editalk.pipeline import Listening, beside, opened, transcribe
-    from editalk.texts import check_text_target, make_folder, write_texts
+    """Write the transcript of each VIDEO: talk.transcript.json with word times and talk.txt to edit."""
+    from editalk.pipeline.source import Listening
+    from editalk.pipeline.transcripts import Wish, check_targets, targets_of, write_transcript
     from editalk.transcript import get_writer
 
     console = Console(quiet, progress)
-    check_file(video)
-    writers = [get_writer(name.strip()) for name in formats.split(",") if name.strip()]
+    writers = tuple(get_writer(name.strip()) for name in formats.split(",") if name.strip())
     if not writers:
-        raise UsageError("--format names none of json, txt, srt, vtt")
-    base = (folder or video.parent) / beside(video).name
-    targets = [base if w.suffix == ".json" else base.with_name(video.stem + w.suffix) for w in writers]
-    for target in targets:
-        check_text_target(target, overwrite, made=folder is not None)
-        if script is not None and target.exists() and target.samefile(script):
-            raise UsageError(f"{target} is the script itself; choose other formats (-f json) or another folder (-o)")
-    with opened(video, console) as source:
-        made = transcribe(source, Listening(script, model, language), cache_of(console), console)
-    if not made.words:
-        console.warn(f"{video}: no speech was recognised")
-    if folder is not None:
-        make_folder(folder)
-    write_texts({target: writer.write(made) for writer, target in zip(writers, targets, strict=True)})
+        raise UsageError("--format names none of json, txt, md, srt, vtt")
+    wish = Wish(Listening(script, model, language), writers, folder, overwrite)
+    if len(videos) > 1 or videos[0].is_dir():
+        _transcribe_several(videos, recursive, wish, as_json, console)
+        return
+    targets = targets_of(videos[0], wish)
+    check_targets(videos[0], targets, wish)
+    made = write_transcript(videos[0], targets, wish, cache_of(console), console)
     if as_json:
-        print_json({"output": [str(t) for t in targets], "engine": made.engine, "language": made.language,
-                     "words": len(made.words), "warnings": console.warnings})  # fmt: skip
+        print_json({**_row(tuple(targets), made), "warnings": console.warnings})
     else:
         for target in targets:
             console.say(f"wrote {target}")
+
+
+def _transcribe_several(videos: list[Path], recursive: bool, wish: Wish, as_json: bool, console: Console) -> None:
+    """A line and a row for each; the exit code is the worst."""
+    from editalk.pipeline.transcripts import transcribe_all
+
+    rows: list[dict[str, Any]] = []
+    worst = 0
+    for outcome in transcribe_all(videos, recursive, wish, cache_of(console), console):
+        row: dict[str, Any] = {"video": str(outcome.video)}
+        if outcome.error is not None:
+            worst = max(worst, outcome.error.exit_code)
+            print(f"editalk: {outcome.error}", file=sys.stderr)
+            row |= {"error": str(outcome.error), "exit_code": outcome.error.exit_code}
+        elif outcome.transcript is None:
+            console.say(f"{outcome.video}: skipped, its transcript exists already (-y makes it anew)")
+            row |= {"skipped": True}
+        else:
+            console.say(f"{outcome.video}: wrote {', '.join(path.name for path in outcome.outputs)}")
+            row |= _row(outcome.outputs, outcome.transcript)
+        rows.append(row)
+    if as_json:
+        print_json({"files": rows, "warnings": console.warnings})
+    if worst:
+        raise typer.Exit(worst)
+
+
+def _row(outputs: tuple[Path, ...], made: Transcript) -> dict[str, Any]:
+    return {"output": [str(t) for t in outputs], "engine": made.engine, "language": made.language,
+            "words": len(made.words)}  # fmt: skip
 
 
 def diff_command(
@@ -96,20 +126,16 @@ def diff_command(
     verbose: Verbose = False,
     progress: Mode = ProgressMode.AUTO,
 ) -> None:
-    """Show what EDITED changes: words kept, added, removed, replaced and moved."""
-    from editalk.pipeline import Edit, edited_words
-    from editalk.pipeline.changes import changes, painted
+    """Show what EDITED changes, word by word, and about what that costs. Nothing is rendered or listened to."""
+    from editalk.cli.painting import show
+    from editalk.pipeline.changes import compared
 
     console = Console(quiet, progress)
-    edit = Edit(video, edited, transcript=transcript, language=language)
-    words, script = edited_words(edit, cache_of(console), console)
-    rows = changes(words.words, script)
+    made = compared(video, edited, transcript, language, cache_of(console), console)
     if as_json:
-        print_json({"changes": rows})
-        return
-    from rich.console import Console as Rich
-
-    Rich(highlight=False, soft_wrap=True).print(painted(words.words, script))
+        print_json(made.report)
+    else:
+        show(made)
 
 
 def plan_command(

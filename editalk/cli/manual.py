@@ -59,20 +59,45 @@ PAGES: dict[str, Page] = {
             ("editalk transcribe talk.mp4 --script talk.txt", "the words are known: only their times are found"),
             ("editalk transcribe talk.mp4 --model small --language en", "with openai-whisper's small model"),
             ("editalk transcribe talk.mp4 -f srt,vtt -o captions", "captions alone, into a folder"),
+            ("editalk transcribe talks --recursive -f json,md", "every video of a folder that has no transcript yet"),
         ),
+        notes="Of several videos or a folder, those whose files are all there are skipped (-y makes them anew), files "
+        "that are missing are added, one video that fails stops no other, and the exit code is the worst. --json then "
+        "lists them under “files”.",
         files=(
             ("talk.transcript.json", "words with their times, as openai-whisper writes them; other commands find it"),
-            ("talk.txt", "the words as a text to edit"),
+            ("talk.txt", "the words as a text to edit; talk.md, talk.srt and talk.vtt can be edited as well"),
         ),
         exits=(0, 1, 2, 3, 4, 5, 130),
-        see=("diff", "apply"),
+        see=("clean", "diff", "apply"),
+    ),
+    "clean": Page(
+        (
+            ("editalk clean talk.mp4 --fillers --pauses 0.4 --repeats", "talk.clean.txt: read it, change it, then"),
+            ("editalk apply talk.mp4 talk.clean.txt", "make it so"),
+            ("editalk clean talk.mp4 --fillers --filler 'you know' --filler like", "fillers of one's own as well"),
+            ("editalk clean talk.mp4 --repeats -o takes.txt --json", "a row for everything that goes"),
+        ),
+        notes="Nothing is rendered. What goes is struck out as {--these words--}, a longer pause becomes [pause 0.4s]; "
+        "take away a mark to keep what is in it. Said on purpose (“very very”, “no no”, numbers) stays. Of a sentence "
+        "that was recorded again, the last take stays. Silence before the first word and after the last is left alone.",
+        files=(
+            ("talk.clean.txt", "the edited text, beside VIDEO"),
+            ("talk.transcript.json", "beside VIDEO: its transcript; made anew where there is none"),
+        ),
+        exits=(0, 1, 2, 3, 4, 5, 130),
+        see=("transcribe", "diff", "apply"),
     ),
     "diff": Page(
         (
-            ("editalk diff talk.mp4 talk.txt", "the changes in colour"),
+            ("editalk diff talk.mp4 talk.txt", "the changes in colour, and about what each costs"),
+            ("editalk diff talk.mp4 talk.srt", "an edited srt, vtt or md is read by its suffix"),
             ("editalk diff talk.mp4 talk.txt --json", "for programs"),
             ("editalk diff talk.mp4 talk.txt --transcript whisper.json", "against a transcript made elsewhere"),
         ),
+        notes="[-words-] go, {+words+} come, [words →1] move to where {1→ words} stand, {=words=} change in the "
+        "captions alone. How long new words take is estimated, as no voice is heard; what rendering takes is taken "
+        "from figures of other machines.",
         files=(("talk.transcript.json", "beside VIDEO: its transcript; made anew where there is none"),),
         exits=(0, 1, 2, 3, 4, 130),
         see=("transcribe", "plan", "apply"),

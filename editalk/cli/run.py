@@ -12,6 +12,7 @@ import typer
 from editalk import __version__
 from editalk.cli import cache, config, edit, guide, inspect, models
 from editalk.cli.apply import apply_command
+from editalk.cli.clean import clean_command
 from editalk.cli.program import ConfigFile, Group, NoConfig, Program, origin, tree
 from editalk.errors import EditalkError
 
@@ -44,6 +45,7 @@ def _general(
 
 
 app.command("transcribe")(edit.transcribe_command)
+app.command("clean")(clean_command)
 app.command("diff")(edit.diff_command)
 app.command("plan")(edit.plan_command)
 app.command("apply")(apply_command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,9 +23,10 @@ class Style(StrEnum):
 
 @dataclass(frozen=True)
 class DiffSpan:
-    """Words of one fate. `edit`: index of its edit. `paragraph`: the span begins a paragraph of the script.
+    """Words of one fate. `edit`: index of its edit. `token`: its first one in the script, None for what left its place.
 
-    `seconds`: of the source for words that are there, estimated for those to be made.
+    `seconds`: of the source for words that are there, estimated for those to be made. `paragraph`: the span begins a
+    paragraph of the script.
     """
 
     style: Style
@@ -33,17 +34,20 @@ class DiffSpan:
     seconds: float
     edit: int
     paragraph: bool = False
+    token: int | None = None
 
 
-def describe(edits: Sequence[WordEdit], words: Sequence[Word], tokens: Sequence[Token]) -> tuple[DiffSpan, ...]:
-    """The word diff in reading order; `tokens` are `spoken_tokens(edited)`.
+def describe(
+    edits: Sequence[WordEdit], words: Sequence[Word], tokens: Sequence[Token], places: Collection[int] = ()
+) -> tuple[DiffSpan, ...]:
+    """The word diff in reading order; `tokens` are `spoken_tokens(edited)`, a span begins at each of `places`, too.
 
     A replacement is a removed and an added span; a moved passage shows at its old place and at its new one.
     """
     moved = {edit.source_start: index for index, edit in enumerate(edits) if edit.tag is Tag.MOVE}
     spans = _from(0, moved, edits, words)
     for index, edit in enumerate(edits):
-        spans += _of(index, edit, words, tokens)
+        spans += _of(index, edit, words, tokens, places)
         if edit.tag is not Tag.MOVE:
             spans += _from(edit.source_end, moved, edits, words)
     return tuple(spans)
@@ -60,7 +64,9 @@ def _from(place: int, moved: dict[int, int], edits: Sequence[WordEdit], words: S
     return spans
 
 
-def _of(index: int, edit: WordEdit, words: Sequence[Word], tokens: Sequence[Token]) -> Iterator[DiffSpan]:
+def _of(
+    index: int, edit: WordEdit, words: Sequence[Word], tokens: Sequence[Token], places: Collection[int]
+) -> Iterator[DiffSpan]:
     if edit.tag in (Tag.DELETE, Tag.REPLACE):
         yield _source(Style.REMOVED, index, edit, words)
     if edit.tag in (Tag.INSERT, Tag.REPLACE):
@@ -71,19 +77,20 @@ def _of(index: int, edit: WordEdit, words: Sequence[Word], tokens: Sequence[Toke
         style = Style.CAPTION if edit.caption else Style.KEPT
     else:
         return
-    for first, end in _paragraphs(edit.target_start, edit.target_end, tokens):
+    for first, end in _parts(edit.target_start, edit.target_end, tokens, places):
         text = "".join(("" if t.glued and k else " ") + t.text for k, t in enumerate(tokens[first:end])).strip()
         new = edit.tag in (Tag.INSERT, Tag.REPLACE)
         share = (end - first) / (edit.target_end - edit.target_start)
         seconds = estimate_seconds(text) if new else _seconds(edit, words) * share
         begins = first > 0 and tokens[first].paragraph != tokens[first - 1].paragraph
-        yield DiffSpan(style, text, seconds, index, begins)
+        yield DiffSpan(style, text, seconds, index, begins, first)
 
 
-def _paragraphs(first: int, end: int, tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
+def _parts(first: int, end: int, tokens: Sequence[Token], places: Collection[int]) -> Iterator[tuple[int, int]]:
+    """Tokens [first, end) parted at paragraphs and at `places`."""
     start = first
     for index in range(first + 1, end + 1):
-        if index == end or tokens[index].paragraph != tokens[index - 1].paragraph:
+        if index == end or index in places or tokens[index].paragraph != tokens[index - 1].paragraph:
             yield start, index
             start = index
 

@@ -17,9 +17,29 @@ backslash before one of `[ ] { } ~` makes it plain text.
 
 Other brackets hold an event: `[laughs]`, `[music]`. Its tokens stay (`Token.event`), for a transcript may have them,
 but an event that the transcript does not have at that place is shown and not spoken.
+
+The same in Markdown and in captions: `read_edited` takes the form from the suffix of the file.
 """
 
+from editalk.markup.captioned import plain_captions
+from editalk.markup.markdown import plain_markdown
 from editalk.markup.marks import escape, parse
 from editalk.markup.types import Attribute, EditedText, Mark, Pause, Speaker, Token
 
-__all__ = ["Attribute", "EditedText", "Mark", "Pause", "Speaker", "Token", "escape", "parse"]
+__all__ = ["Attribute", "EditedText", "Mark", "Pause", "Speaker", "Token", "escape", "parse", "read_edited"]
+
+
+def read_edited(text: str, suffix: str, speakers: frozenset[str] = frozenset()) -> EditedText:
+    """`parse` for any form: Markdown (.md, .markdown), captions (.srt, .vtt), plain text otherwise.
+
+    In the first two a label need not be one of `speakers`: `**Name:**` and `<v Name>` say that they are labels.
+    Raises MarkupError and CaptionError, with line and column in the file.
+    """
+    form = suffix.lower().removeprefix(".")
+    if form in ("md", "markdown"):
+        text, labels = plain_markdown(text)
+    elif form in ("srt", "vtt"):
+        text, labels = plain_captions(text, form)
+    else:
+        labels = frozenset()
+    return parse(text, speakers | labels)

@@ -30,8 +30,8 @@ from editalk.timebase import FrameRange
 from editalk.transcript import Transcript
 
 __all__ = [
-    "Clock", "Edit", "Listening", "Prepared", "Result", "Source", "beside", "check_timelines", "edited_words", "opened",
-    "operations", "planned", "report", "run", "summary", "timelines", "transcribe", "words_of",
+    "Clock", "Edit", "Listening", "Prepared", "Result", "Source", "beside", "check_timelines", "opened", "operations",
+    "planned", "report", "run", "summary", "timelines", "transcribe", "words_of",
 ]  # fmt: skip
 
 
@@ -63,13 +63,6 @@ class Prepared:
     analysis: Analysis
     backend: Backend
     why: str  # this backend
-
-
-def edited_words(edit: Edit, cache: Cache, reporter: Reporter) -> tuple[Transcript, Script]:
-    """The transcript and what the edited text makes of it."""
-    with opened(edit.video, reporter) as source:
-        transcript = words_of(source, edit.transcript, Listening(language=edit.language), cache, reporter)
-        return transcript, read_script(_edited(edit), transcript)
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from editalk.asr.sound import RATE
 from editalk.audio import Audio, join_offset, loudness_gain
 from editalk.cache import scratch
 from editalk.diff import Tag, attributes, diff, pauses, spoken_tokens
-from editalk.errors import MarkupError, ReadError, VoiceError
-from editalk.markup import parse
+from editalk.errors import PlacedError, ReadError, VoiceError
+from editalk.markup import EditedText, read_edited
 from editalk.media import SoundFile, decode_sound, probe_audio
 from editalk.pipeline.source import Source, read_text
 from editalk.plan import (
@@ -39,22 +39,30 @@ AROUND = 3.0  # seconds on either side that an insert's loudness is matched to (
 SLIDE = 0.02  # seconds by which a sound's join may lie beside the picture's
 
 
-def read_script(path: Path, transcript: Transcript) -> Script:
-    """The edited text against the transcript. Raises MarkupError with the file, line and column."""
+def read_edits(path: Path, transcript: Transcript) -> tuple[EditedText, Script]:
+    """The edited text, plain, Markdown or captions as the file's suffix says, and what it makes of the transcript.
+
+    Raises MarkupError and CaptionError with the file, line and column.
+    """
     text = read_text(path, ReadError)
     speakers = frozenset(s.speaker for s in transcript.segments if s.speaker)
     try:
-        edited = parse(text, speakers)
+        edited = read_edited(text, path.suffix, speakers)
         edits = diff(transcript.words, edited)
-    except MarkupError as error:
-        raise MarkupError(error.message, error.line, error.column, str(path)) from error
+    except PlacedError as error:
+        raise error.inside(path) from error
     tokens = spoken_tokens(edited)
     if not tokens:
         raise ReadError(f"{path}: no words are left; an edit keeps or says at least one")
     said = tuple(  # an event that is new to the transcript ("[laughs]") is shown, never spoken
         e for e in edits if e.tag is not Tag.INSERT or not all(t.event for t in tokens[e.target_start : e.target_end])
     )
-    return Script(tuple(t.text for t in tokens), said, attributes(edited), pauses(edited))
+    return edited, Script(tuple(t.text for t in tokens), said, attributes(edited), pauses(edited))
+
+
+def read_script(path: Path, transcript: Transcript) -> Script:
+    """What the edited text makes of the transcript; see `read_edits`."""
+    return read_edits(path, transcript)[1]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 from editalk.asr import align, recognise
 from editalk.asr.sound import RATE
 from editalk.cache import Cache, key, scratch
-from editalk.errors import SourceError, TranscriptError
-from editalk.markup import parse
+from editalk.errors import PlacedError, SourceError, TranscriptError
+from editalk.markup import read_edited
 from editalk.media import FrameReader, MediaInfo, SoundFile, decode_sound, probe
 from editalk.plan import SourceRef
 from editalk.reporting import Reporter
@@ -59,13 +59,14 @@ class Listening:
 def transcribe(source: Source, how: Listening, cache: Cache, reporter: Reporter) -> Transcript:
     """The words of the source with their times; kept in the cache."""
     script = read_text(how.script, TranscriptError) if how.script else None
-    name = key("transcript", ALIGNER, source.info.sha256, script, how.model, how.language) + ".json"
+    form = how.script.suffix.lower() if how.script else None
+    name = key("transcript", ALIGNER, source.info.sha256, script, form, how.model, how.language) + ".json"
     held = cache.path("transcript", name)
     if held.exists():
         return read_transcript(held)
     with reporter.stage("Aligning the script" if script is not None else "Recognising speech"):
-        if script is not None:
-            made = _aligned(source, script, str(how.script))
+        if how.script is not None and script is not None:
+            made = _aligned(source, script, how.script)
         else:
             made = recognise(source.heard.read(0, source.heard.samples), how.model, how.language,
                              say=reporter.say)  # fmt: skip
@@ -76,11 +77,14 @@ def transcribe(source: Source, how: Listening, cache: Cache, reporter: Reporter)
     return made
 
 
-def _aligned(source: Source, script: str, name: str) -> Transcript:
+def _aligned(source: Source, script: str, path: Path) -> Transcript:
     """Exact words, a segment a paragraph."""
-    tokens = parse(script).tokens
+    try:
+        tokens = read_edited(script, path.suffix).tokens
+    except PlacedError as error:
+        raise error.inside(path) from error
     if not tokens:
-        raise TranscriptError(f"{name}: no words to align")
+        raise TranscriptError(f"{path}: no words to align")
     found = align([t.text for t in tokens], source.heard.read(0, source.heard.samples))
     segments: dict[int, list[Word]] = {}
     for token, word in zip(tokens, found.words, strict=True):
@@ -93,25 +97,45 @@ def beside(video: Path) -> Path:
     return video.with_name(f"{video.stem}.transcript.json")
 
 
-def words_of(source: Source, given: Path | None, how: Listening, cache: Cache, reporter: Reporter) -> Transcript:
-    """The transcript that was given, lies beside the video, or is made now. Raises SourceError for another file's."""
-    path = given or (beside(source.info.path) if beside(source.info.path).exists() else None)
+def held_words(info: MediaInfo, given: Path | None) -> Transcript | None:
+    """The transcript that was given or lies beside the video. Raises SourceError for another file's."""
+    path = given or (beside(info.path) if beside(info.path).exists() else None)
     if path is None:
-        reporter.say("no transcript beside the video: transcribing it first")
-        return transcribe(source, how, cache, reporter)
+        return None
     transcript = read_transcript(path)
-    name = source.info.path.name
-    if transcript.source is not None and transcript.source != source.info.sha256:
+    name = info.path.name
+    if transcript.source is not None and transcript.source != info.sha256:
         raise SourceError(
             f"{path}: the transcript of another file, not of {name}; run `editalk transcribe {name}` again"
         )
-    late = [w for w in transcript.words if w.start > source.info.duration + 0.5]
+    late = [w for w in transcript.words if w.start > info.duration + 0.5]
     if late:
         raise SourceError(
             f"{path}: “{late[0].text}” is said at {late[0].start:.2f} s, but {name} lasts only "
-            f"{source.info.duration:.2f} s: the transcript of another file?"
+            f"{info.duration:.2f} s: the transcript of another file?"
         )
     return transcript
+
+
+def words_of(source: Source, given: Path | None, how: Listening, cache: Cache, reporter: Reporter) -> Transcript:
+    """`held_words`, or made now."""
+    held = held_words(source.info, given)
+    if held is not None:
+        return held
+    reporter.say("no transcript beside the video: transcribing it first")
+    return transcribe(source, how, cache, reporter)
+
+
+def known_words(
+    video: Path, given: Path | None, language: str | None, cache: Cache, reporter: Reporter
+) -> tuple[MediaInfo, Transcript]:
+    """A video's words where nothing else of it is wanted: nothing is decoded where there is a transcript."""
+    info = probe(video)
+    held = held_words(info, given)
+    if held is not None:
+        return info, held
+    with opened(video, reporter) as source:
+        return info, words_of(source, None, Listening(language=language), cache, reporter)
 
 
 def read_text(path: Path, error: type[Exception]) -> str:

@@ -112,12 +112,14 @@ def _pause(pause: Pause) -> Strand:
 
 
 def _joined(parts: Sequence[Strand]) -> list[Strand]:
-    """Plain kept strands that follow each other in the source are one."""
+    """Plain kept strands that follow each other in the source are one, as are pauses at one place."""
     result: list[Strand] = []
     for part in parts:
         last = result[-1] if result else None
         plain = last is not None and not (last.new or part.new or last.retime or part.retime)
-        if last and plain and last.end == part.first and last.rerender == part.rerender:
+        if last and last.pause is not None and part.pause is not None:
+            result[-1] = replace(last, pause=last.pause + part.pause)
+        elif last and plain and last.end == part.first and last.rerender == part.rerender:
             result[-1] = replace(last, end=part.end, token_end=part.token_end, moved=last.moved and part.moved)
         else:
             result.append(part)

@@ -67,6 +67,7 @@ def build_plan(
     for i, (part, shown) in enumerate(zip(parts, ranges, strict=True)):
         if part.pause is not None:
             layout.pause(part.pause - _quiet(parts, ranges, i, boundaries, head, tail), part.pause)
+            layout.shortened(part.pause, _left_out(parts, ranges, i, head, tail, source.frames))
         elif part.new:
             layout.new(part, shown)
         elif shown is not None:
@@ -201,6 +202,11 @@ class _Layout:
             self.lips.append((FrameRange(start, self.frame), self.region))
             self._operation(Kind.ADDITION, f"[pause {wanted:g}s]", Footage(place, place), start)
 
+    def shortened(self, wanted: float, gone: Footage) -> None:
+        """Footage of a pause that is left out."""
+        if gone.end > gone.start:
+            self._operation(Kind.REMOVAL, f"[pause {wanted:g}s]", gone, self.frame)
+
     def _picture(self, frames: int, source: int | None, source_frames: int) -> None:
         last = self.pieces[-1] if self.pieces else None
         if last and source is not None and last.continues(source) and source_frames == frames:
@@ -293,14 +299,29 @@ def _quiet(
     parts: Sequence[Strand], ranges: Sequence[Footage | None], i: int, at: Boundaries, head: Footage, tail: Footage
 ) -> float:
     """Seconds without words in the footage on either side of the pause that is strand i."""
-    before = (ranges[i - 1], parts[i - 1].end) if i > 0 else (head, 0)
-    behind = (ranges[i + 1], parts[i + 1].first) if i + 1 < len(parts) else (tail, len(at.words))
-    quiet = 0.0
-    if before[0] is not None and (i == 0 or not parts[i - 1].new):
-        quiet += max(0.0, float(at.rate.seconds(before[0].end)) - at.gap(before[1])[0])
-    if behind[0] is not None and (i + 1 == len(parts) or not parts[i + 1].new):
-        quiet += max(0.0, at.gap(behind[1])[1] - float(at.rate.seconds(behind[0].start)))
+    rate, last = at.rate, len(parts) - 1
+    quiet = float(rate.seconds(head.end - head.start)) if i == 0 else 0.0
+    quiet += float(rate.seconds(tail.end - tail.start)) if i == last else 0.0
+    before, behind = ranges[i - 1] if i > 0 else None, ranges[i + 1] if i < last else None
+    if before is not None and not parts[i - 1].new:
+        quiet += at.quiet_behind(parts[i - 1].end, before.end)
+    if behind is not None and not parts[i + 1].new:
+        quiet += at.quiet_before(parts[i + 1].first, behind.start)
     return quiet
+
+
+def _left_out(
+    parts: Sequence[Strand], ranges: Sequence[Footage | None], i: int, head: Footage, tail: Footage, frames: int
+) -> Footage:
+    """The source frames that the pause of strand i goes without, where no words go with them."""
+    if i == 0:
+        return Footage(0, head.start)
+    if i + 1 == len(parts):
+        return Footage(tail.end, frames)
+    before, behind = ranges[i - 1], ranges[i + 1]
+    if before is None or behind is None or parts[i - 1].end != parts[i + 1].first:
+        return Footage(0, 0)
+    return Footage(before.end, behind.start)
 
 
 def _text(tokens: Sequence[str], part: Strand) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import ClassVar, Protocol
 
 from editalk.errors import UsageError
-from editalk.timebase import nearest
+from editalk.transcript.captions import CaptionCue, CaptionFile, write_captions
 from editalk.transcript.cues import cues
 from editalk.transcript.types import Segment, Transcript, Word, ends_sentence
 
 PARAGRAPH_PAUSE = 1.0  # seconds after a sentence that start a paragraph
 LONG_PAUSE = 2.5  # seconds that start one anywhere
+
+BLOCK_SIGN = re.compile(r"\A(?:(?=[#>+-])|\d+(?=[.)](?:\s|$)))")  # Markdown makes a heading, quote or list of it
 
 
 class Writer(Protocol):
@@ -58,6 +61,23 @@ class TextWriter:
         return "\n\n".join(made) + ("\n" if made else "")
 
 
+class MarkdownWriter:
+    """The text that people edit, for those who write Markdown: a paragraph a turn, `**Name:**` before a new speaker's.
+    """
+
+    name: ClassVar[str] = "md"
+    suffix: ClassVar[str] = ".md"
+
+    def write(self, transcript: Transcript) -> str:
+        made, last = [], None
+        for words, speaker in paragraphs(transcript):
+            label = f"**{_literal(speaker)}:** " if speaker and speaker != last else ""
+            text = _literal(" ".join(word.text for word in words))
+            made.append(label + (text if label else BLOCK_SIGN.sub(r"\g<0>\\", text)))
+            last = speaker
+        return "\n\n".join(made) + ("\n" if made else "")
+
+
 class SrtWriter:
     """SubRip."""
 
@@ -65,11 +85,11 @@ class SrtWriter:
     suffix: ClassVar[str] = ".srt"
 
     def write(self, transcript: Transcript) -> str:
-        blocks = (
-            f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n" + "\n".join(cue.lines) + "\n"
+        made = (
+            CaptionCue(str(number), Fraction(cue.start), Fraction(cue.end), cue.lines)
             for number, cue in enumerate(cues(transcript), 1)
         )
-        return "\n".join(blocks)
+        return write_captions(CaptionFile(self.name, tuple(made)))
 
 
 class VttWriter:
@@ -79,15 +99,17 @@ class VttWriter:
     suffix: ClassVar[str] = ".vtt"
 
     def write(self, transcript: Transcript) -> str:
-        blocks = ["WEBVTT\n"]
+        made = []
         for cue in cues(transcript):
             voice = f"<v {_escaped(cue.speaker)}>" if cue.speaker else ""
-            lines = "\n".join(_escaped(line) for line in cue.lines)
-            blocks.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{voice}{lines}\n")
-        return "\n".join(blocks)
+            first, *others = (_escaped(line) for line in cue.lines)
+            made.append(CaptionCue(None, Fraction(cue.start), Fraction(cue.end), (voice + first, *others)))
+        return write_captions(CaptionFile(self.name, tuple(made), "WEBVTT"))
 
 
-FORMATS: dict[str, Callable[[], Writer]] = {w.name: w for w in (TextWriter, JsonWriter, SrtWriter, VttWriter)}
+FORMATS: dict[str, Callable[[], Writer]] = {
+    w.name: w for w in (TextWriter, JsonWriter, SrtWriter, VttWriter, MarkdownWriter)
+}
 
 
 def to_json(transcript: Transcript) -> str:
@@ -104,7 +126,7 @@ def to_json(transcript: Transcript) -> str:
 
 
 def get_writer(name: str) -> Writer:
-    """The writer of a format: txt, json, srt or vtt."""
+    """The writer of a format: txt, json, srt, vtt or md."""
     if name not in FORMATS:
         raise UsageError(f"there is no transcript format {name!r}; choose from {', '.join(FORMATS)}")
     return FORMATS[name]()
@@ -150,9 +172,9 @@ def _word(word: Word) -> dict[str, object]:
     return made | ({"probability": word.probability} if word.probability is not None else {})
 
 
-def _clock(seconds: float, point: str) -> str:
-    whole, milli = divmod(nearest(Fraction(seconds) * 1000), 1000)
-    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{point}{milli:03}"
+def _literal(text: str) -> str:
+    """Markdown that shows just this text."""
+    return re.sub(r"[\\*_`~]", r"\\\g<0>", text)
 
 
 def _escaped(text: str) -> str:
