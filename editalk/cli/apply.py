@@ -9,6 +9,7 @@ import typer
 
 from editalk.cli import complete
 from editalk.cli.options import (
+    AudioTrack,
     BackendName,
     CoversOption,
     Device,
@@ -57,6 +58,7 @@ def apply_command(
     face: Face = None,
     transcript: TranscriptFile = None,
     language: Language = None,
+    audio_track: AudioTrack = 1,
     device: Device = None,
     seed: Seed = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and report; render nothing.")] = False,
@@ -86,7 +88,7 @@ def apply_command(
     console = Console(quiet or not writes(), progress)
     choice = Choice(backend, device, weights, precision, offload, lip_pass, seed)
     edit = Edit(video, edited, tuple(voice or ()), transcript, plan, covers.value if covers else None, choice, face,
-                language, region)  # fmt: skip
+                language, region, audio_track)  # fmt: skip
     target = out or video.with_name(f"{video.stem}.edited{_suffix(video)}")
     cache, clock = cache_of(console), Clock()
     if dry_run:

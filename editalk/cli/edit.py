@@ -9,6 +9,7 @@ import typer
 
 from editalk.cli import complete
 from editalk.cli.options import (
+    AudioTrack,
     BackendName,
     CoversOption,
     Edited,
@@ -42,6 +43,7 @@ def transcribe_command(
         ),
     ] = "auto",
     language: Language = None,
+    audio_track: AudioTrack = 1,
     formats: Annotated[str, typer.Option("-f", "--format", help="Of json, txt, srt, vtt.")] = "json,txt",
     folder: Annotated[
         Path | None, typer.Option("-o", "--output-dir", metavar="DIR", help="Instead of beside VIDEO.")
@@ -69,7 +71,7 @@ def transcribe_command(
         check_text_target(target, overwrite, made=folder is not None)
         if script is not None and target.exists() and target.samefile(script):
             raise UsageError(f"{target} is the script itself; choose other formats (-f json) or another folder (-o)")
-    with opened(video, console) as source:
+    with opened(video, console, audio_track) as source:
         made = transcribe(source, Listening(script, model, language), cache_of(console), console)
     if not made.words:
         console.warn(f"{video}: no speech was recognised")
@@ -89,6 +91,7 @@ def diff_command(
     edited: Edited,
     transcript: TranscriptFile = None,
     language: Language = None,
+    audio_track: AudioTrack = 1,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -99,7 +102,7 @@ def diff_command(
     from editalk.pipeline.changes import changes, painted
 
     console = Console(quiet, progress)
-    edit = Edit(video, edited, transcript=transcript, language=language)
+    edit = Edit(video, edited, transcript=transcript, language=language, audio_track=audio_track)
     words, script = edited_words(edit, cache_of(console), console)
     rows = changes(words.words, script)
     if as_json:
@@ -123,6 +126,7 @@ def plan_command(
     weights: WeightsName = None,
     face: Face = None,
     language: Language = None,
+    audio_track: AudioTrack = 1,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -137,7 +141,7 @@ def plan_command(
     if out is not None:
         check_text_target(out, overwrite, source=video)
     edit = Edit(video, edited, tuple(voice or ()), transcript, None, covers.value if covers else None,
-                Choice(backend, weights=weights), face, language)  # fmt: skip
+                Choice(backend, weights=weights), face, language, audio_track=audio_track)  # fmt: skip
     console = Console(quiet, progress)
     with planned(edit, cache_of(console), Clock(), console) as ready:
         text = to_json(ready.plan)

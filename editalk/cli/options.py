@@ -49,6 +49,9 @@ CoversOption = Annotated[
     Covers | None, typer.Option("--voice-covers", help="What the voice says; found out where not given.")
 ]
 Face = Annotated[int | None, typer.Option("--face", metavar="N", min=1, help="The N-th face from the left.")]
+AudioTrack = Annotated[
+    int, typer.Option("--audio-track", metavar="N", min=1, help="The N-th sound track of VIDEO is the one to edit.")
+]
 Language = Annotated[
     str | None, typer.Option("--language", metavar="L", envvar="EDITALK_LANGUAGE", help="Spoken language, e.g. en.")
 ]

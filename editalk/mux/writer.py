@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -26,7 +26,8 @@ from editalk.audio import Audio
 from editalk.cache import abandoned, owner
 from editalk.errors import OutputError
 from editalk.media.image import to_working
-from editalk.media.info import MediaInfo
+from editalk.media.info import AudioInfo, Chapter, MediaInfo
+from editalk.mux.chapters import as_written
 from editalk.mux.sound import audio_stream
 from editalk.mux.target import check_target, explain, flush_to_disk
 from editalk.mux.video import video_stream
@@ -46,7 +47,7 @@ class Writer:
     than ten seconds is written as it comes.
 
     `crf`: constant rate factor, less is better; None: 16 or better, so that it is visually lossless. `preset`: of x264
-    or x265. Raises OutputError.
+    or x265. `chapters`: in the timeline's order and seconds. Raises OutputError.
     """
 
     def __init__(
@@ -57,9 +58,10 @@ class Writer:
         crf: float | None = None,
         preset: str | None = None,
         overwrite: bool = False,
+        chapters: Sequence[Chapter] = (),
     ) -> None:
         self.out, self.like, self.rate, self.overwrite = Path(out), like, rate, overwrite
-        self.frames, self.samples = 0, 0
+        self.frames, self.samples = 0, {sound.index: 0 for sound in like.sounds}
         self._crf, self._preset = crf, preset
         self._form = check_target(self.out, overwrite, like.path)
         begin, end = f".{self.out.stem[:40]}.", f".part{self.out.suffix}"
@@ -70,7 +72,8 @@ class Writer:
         try:
             self._container = self._opened()
             self._video = video_stream(self._container, like.video, rate, self._form, crf, preset)
-            self._audio = audio_stream(self._container, like.audio, self._form)
+            self._audio = {s.index: audio_stream(self._container, s, self._form) for s in like.sounds}
+            self._container.set_chapters([as_written(k, chapter) for k, chapter in enumerate(chapters)])
         except BaseException as error:
             self._discard()
             if isinstance(error, (OSError, av.error.FFmpegError, ValueError)):
@@ -104,26 +107,28 @@ class Writer:
                 picture.time_base = kept[1]
         self.frames += 1
 
-    def sound(self, chunk: Audio) -> None:
-        """The next samples, at the source's sample rate and channels."""
-        info = self.like.audio
+    def sound(self, chunk: Audio, track: AudioInfo | None = None) -> None:
+        """The next samples of a track, at its sample rate and channels; None: the one that is edited."""
+        info = track or self.like.audio
         if chunk.rate != info.sample_rate or chunk.channels != info.channels:
             raise ValueError(f"sound of {chunk.rate} Hz × {chunk.channels} in a file of another kind")
         if not len(chunk.samples):
             return
         flat = np.ascontiguousarray(np.clip(chunk.samples, -1, 1), np.float32).reshape(1, -1)
         frame = AudioFrame.from_ndarray(flat, format="flt", layout=info.layout)
-        frame.sample_rate, frame.time_base, frame.pts = info.sample_rate, Fraction(1, info.sample_rate), self.samples
-        self._mux(self._audio, frame)
-        self.samples += len(chunk.samples)
+        frame.sample_rate, frame.time_base = info.sample_rate, Fraction(1, info.sample_rate)
+        frame.pts = self.samples[info.index]
+        self._mux(self._audio[info.index], frame)
+        self.samples[info.index] += len(chunk.samples)
 
     def close(self) -> None:
         """Complete the file and put it in its place."""
         if self._container is None:
             return
         try:
-            for stream in (self._video, self._audio):
-                self._mux(stream, None)
+            self._mux(self._video, None)
+            for sound in self._audio.values():
+                self._mux(sound, None)
             self._container.close()
             self._container = None
             self._check()

@@ -11,12 +11,12 @@ from typing import Any
 from editalk.analysis import Analysis
 from editalk.backends import Choice, choose
 from editalk.backends.base import Backend
-from editalk.cache import Cache
+from editalk.cache import Cache, scratch
 from editalk.errors import DeviceError, PlanError, SourceError, UsageError
 from editalk.face import FaceTracker
 from editalk.media import SoundFile
 from editalk.mux import check_target
-from editalk.pipeline.apply import Clock, Result, apply, operations, report
+from editalk.pipeline.apply import Clock, Result, apply, bring_along, operations, report
 from editalk.pipeline.edit import listen, open_voices, plan_edit, read_script, spoken_ranges
 from editalk.pipeline.render import footage_of
 from editalk.pipeline.source import Listening, Source, beside, opened, read_text, transcribe, words_of
@@ -34,7 +34,9 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Edit:
-    """What the user asks for. `face`: the N-th from the left, None: the largest. `covers`: None: found out."""
+    """What the user asks for. `face`: the N-th from the left, None: the largest. `covers`: None: found out.
+    `audio_track`: of the file's sound streams, from 1, the one that is edited.
+    """
 
     video: Path
     edited: Path | None
@@ -46,6 +48,7 @@ class Edit:
     face: int | None = None
     language: str | None = None
     region: str | None = None
+    audio_track: int = 1
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Prepared:
 
 def edited_words(edit: Edit, cache: Cache, reporter: Reporter) -> tuple[Transcript, Script]:
     """The transcript and what the edited text makes of it."""
-    with opened(edit.video, reporter) as source:
+    with opened(edit.video, reporter, edit.audio_track) as source:
         transcript = words_of(source, edit.transcript, Listening(language=edit.language), cache, reporter)
         return transcript, read_script(_edited(edit), transcript)
 
@@ -73,7 +76,7 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
     """The plan of an edit, for as long as its source stays open. Nothing is rendered."""
     with ExitStack() as stack:
         with clock.stage("decode"):
-            source = stack.enter_context(opened(edit.video, reporter))
+            source = stack.enter_context(opened(edit.video, reporter, edit.audio_track))
         backend, why = choose(edit.backend)
         plan = _read_plan(edit.plan, source) if edit.plan is not None else None
         with clock.stage("transcript"):
@@ -112,9 +115,13 @@ def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, repo
         with clock.stage("face"):
             ready.analysis.prepare(_footage(ready))
             _warn_without_face(ready, edit.face, reporter)
-        speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken_ranges(ready.transcript))
-        return apply(ready.plan, ready.source, speech, ready.analysis, ready.backend, out, overwrite, cache,
-                     edit.backend.seed, clock, reporter)  # fmt: skip
+        spoken = spoken_ranges(ready.transcript)
+        speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken)
+        with scratch() as folder:
+            with clock.stage("decode"):
+                along = bring_along(ready.source.info, ready.plan, spoken, folder, reporter)
+            return apply(ready.plan, ready.source, speech, along, ready.analysis, ready.backend, out, overwrite,
+                         cache, edit.backend.seed, clock, reporter)  # fmt: skip
 
 
 def _check_lips(ready: Prepared) -> None:

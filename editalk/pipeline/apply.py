@@ -18,16 +18,19 @@ from editalk.backends.base import Backend
 from editalk.backends.dit.parallel import writes
 from editalk.cache import Cache
 from editalk.compose import Shown, timeline
+from editalk.media import MediaInfo
 from editalk.media.image import luma
 from editalk.mux import Writer
 from editalk.pipeline.behind import behind
 from editalk.pipeline.render import RenderedWindow, render
 from editalk.pipeline.source import Source
+from editalk.pipeline.tracks import Track, by_turns, further_tracks, rows
 from editalk.plan import EditPlan
 from editalk.quality import ClickCheck, ClickWatch, JoinCheck, JoinWatch, natural_click, natural_motion, step_maxima
 from editalk.reporting import Reporter
+from editalk.sidecars import Followed, follow_chapters
 from editalk.soundtrack import Soundtrack
-from editalk.timebase import FrameRange
+from editalk.timebase import FrameRange, TimeRange
 
 CHUNK = 1.0  # seconds of sound that are handled at once
 
@@ -48,11 +51,21 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Along:
+    """What goes along with picture and speech."""
+
+    tracks: tuple[Track, ...]
+    chapters: Followed
+
+
+@dataclass(frozen=True)
 class Result:
     """What `apply` did."""
 
     output: Path
     plan: EditPlan
+    source: MediaInfo
+    along: Along
     backend: str
     identical: int
     joins: tuple[JoinCheck, ...]
@@ -60,8 +73,18 @@ class Result:
     figures: dict[str, int]
 
 
+def bring_along(
+    info: MediaInfo, plan: EditPlan, spoken: Sequence[TimeRange], folder: Path, reporter: Reporter
+) -> Along:
+    """Further tracks decoded into the folder, chapters mapped; what is lost is said."""
+    chapters = follow_chapters(plan, info.chapters)
+    for gone in chapters.gone:
+        reporter.warn(f"chapter “{gone.title}” is left out: its footage was taken out")
+    return Along(further_tracks(info, plan, spoken, folder, reporter), chapters)
+
+
 def apply(
-    plan: EditPlan, source: Source, speech: Soundtrack, analysis: Analysis,
+    plan: EditPlan, source: Source, speech: Soundtrack, along: Along, analysis: Analysis,
     backend: Backend, out: Path, overwrite: bool, cache: Cache, seed: int, clock: Clock, reporter: Reporter,
 ) -> Result | None:  # fmt: skip
     """Render what the plan asks for and write the edited video; whole, or nothing. None: another process writes it."""
@@ -69,19 +92,22 @@ def apply(
         strips = render(plan, source, speech, analysis, backend, cache, seed, reporter)
     if not writes():
         return None
-    with clock.stage("mux"), Writer(out, source.info, plan.source.rate, overwrite=overwrite) as writer:
-        pictures, sounds, identical = _write(plan, source, strips, speech, analysis, writer, reporter)
-    return Result(out, plan, backend.name, identical, pictures, sounds, backend.figures())
+    with (
+        clock.stage("mux"),
+        Writer(out, source.info, plan.source.rate, overwrite=overwrite, chapters=along.chapters.chapters) as writer,
+    ):
+        pictures, sounds, identical = _write(plan, source, strips, speech, along, analysis, writer, reporter)
+    return Result(out, plan, source.info, along, backend.name, identical, pictures, sounds, backend.figures())
 
 
 def _write(
-    plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], speech: Soundtrack, analysis: Analysis,
-    writer: Writer, reporter: Reporter,
+    plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], speech: Soundtrack, along: Along,
+    analysis: Analysis, writer: Writer, reporter: Reporter,
 ) -> tuple[tuple[JoinCheck, ...], tuple[ClickCheck, ...], int]:  # fmt: skip
     watch = JoinWatch(plan, natural_motion(analysis))
     clicks = ClickWatch(plan, natural_click(_natural_maxima(source)))
     rate, at = plan.source.rate, plan.source.sample_rate
-    sound = speech.chunks(CHUNK)
+    sound, further = speech.chunks(CHUNK), by_turns(along.tracks, CHUNK)
     written = identical = 0
     see = _seeing(watch, analysis)
     with reporter.stage("Writing", plan.frames) as advance, behind() as later:
@@ -91,6 +117,8 @@ def _write(
                     clicks.hear(chunk)
                     later(partial(writer.sound, chunk))
                     written += len(chunk.samples)
+                    for track, part in next(further, ()):
+                        later(partial(writer.sound, part, track))
             later(partial(writer.video, shown.picture))
             identical += shown.source is not None
             see(shown)
@@ -98,6 +126,9 @@ def _write(
         for chunk in sound:
             clicks.hear(chunk)
             later(partial(writer.sound, chunk))
+        for turn in further:
+            for track, part in turn:
+                later(partial(writer.sound, part, track))
     return watch.checks(), clicks.checks(), identical
 
 
@@ -158,6 +189,11 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
             for c in result.clicks
         ],
         "voice_covers": plan.voice_covers,
+        "audio_tracks": rows(result.source),
+        "chapters": [
+            {"title": c.title, "start": round(float(c.start), 3), "end": round(float(c.end), 3)}
+            for c in result.along.chapters.chapters
+        ],
         "seconds": {name: round(seconds, 3) for name, seconds in clock.seconds.items()},
     }  # fmt: skip
 

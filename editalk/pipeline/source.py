@@ -37,13 +37,16 @@ class Source:
 
 
 @contextmanager
-def opened(path: Path, reporter: Reporter) -> Iterator[Source]:
-    """The source, for as long as its decoded sound is kept. Raises MediaError."""
-    info = probe(path)
+def opened(path: Path, reporter: Reporter, track: int = 1) -> Iterator[Source]:
+    """The source, for as long as its decoded sound is kept. `track`: of its sound streams, from 1, the one that is
+    edited. Raises MediaError.
+    """
+    info = probe(path, track)
+    index = info.audio.index
     with scratch() as folder, FrameReader(info) as reader:
         with reporter.stage("Decoding the sound"):
-            sound = decode_sound(path, folder / "sound.f32", start=info.video.start)
-            heard = decode_sound(path, folder / "heard.f32", RATE, 1, info.video.start)
+            sound = decode_sound(path, folder / "sound.f32", start=info.video.start, index=index)
+            heard = decode_sound(path, folder / "heard.f32", RATE, 1, info.video.start, index)
         yield Source(info, reader, sound, heard)
 
 
@@ -59,7 +62,8 @@ class Listening:
 def transcribe(source: Source, how: Listening, cache: Cache, reporter: Reporter) -> Transcript:
     """The words of the source with their times; kept in the cache."""
     script = read_text(how.script, TranscriptError) if how.script else None
-    name = key("transcript", ALIGNER, source.info.sha256, script, how.model, how.language) + ".json"
+    made_from = source.info.sha256, source.info.audio.index
+    name = key("transcript", ALIGNER, *made_from, script, how.model, how.language) + ".json"
     held = cache.path("transcript", name)
     if held.exists():
         return read_transcript(held)
