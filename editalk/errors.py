@@ -4,7 +4,9 @@ EditalkError                     1   something went wrong
 ├── UsageError                   2   the command's words do not fit together
 ├── ReadError                    3   a text that a person or a program wrote cannot be read
 │   ├── TranscriptError
-│   ├── MarkupError                  has line and column
+│   ├── PlacedError                  has line and column
+│   │   ├── MarkupError
+│   │   └── CaptionError             a file of captions
 │   ├── PlanError
 │   └── ModelsError                  models.toml
 ├── MismatchError                4   two inputs do not belong together
@@ -39,8 +41,8 @@ class TranscriptError(ReadError):
     pass
 
 
-class MarkupError(ReadError):
-    """A mark in the edited text that cannot be read.
+class PlacedError(ReadError):
+    """Something in a text that cannot be read.
 
     `line` and `column` count from 1; `path` is set by whoever read the text from a file.
     """
@@ -52,6 +54,14 @@ class MarkupError(ReadError):
     def __str__(self) -> str:
         place = f"line {self.line}, column {self.column}: {self.message}"
         return f"{self.path}: {place}" if self.path else place
+
+
+class MarkupError(PlacedError):
+    """A mark in the edited text."""
+
+
+class CaptionError(PlacedError):
+    """A file of captions."""
 
 
 class PlanError(ReadError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from editalk.transcript.captions import CaptionCue, CaptionFile, read_captions, write_captions
 from editalk.transcript.cues import Cue, cues
 from editalk.transcript.reading import parse_transcript, read_transcript
 from editalk.transcript.types import Segment, Transcript, Word
@@ -18,6 +19,7 @@ from editalk.transcript.writing import (
 )
 
 __all__ = [
-    "FORMATS", "Cue", "JsonWriter", "Segment", "SrtWriter", "TextWriter", "Transcript", "VttWriter", "Word", "Writer",
-    "cues", "get_writer", "paragraphs", "parse_transcript", "read_transcript", "to_json",
+    "FORMATS", "CaptionCue", "CaptionFile", "Cue", "JsonWriter", "Segment", "SrtWriter", "TextWriter", "Transcript",
+    "VttWriter", "Word", "Writer", "cues", "get_writer", "paragraphs", "parse_transcript", "read_captions",
+    "read_transcript", "to_json", "write_captions",
 ]  # fmt: skip

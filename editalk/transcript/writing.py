@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import ClassVar, Protocol
 
 from editalk.errors import UsageError
-from editalk.timebase import nearest
+from editalk.transcript.captions import CaptionCue, CaptionFile, write_captions
 from editalk.transcript.cues import cues
 from editalk.transcript.types import Segment, Transcript, Word, ends_sentence
 
@@ -65,11 +65,11 @@ class SrtWriter:
     suffix: ClassVar[str] = ".srt"
 
     def write(self, transcript: Transcript) -> str:
-        blocks = (
-            f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n" + "\n".join(cue.lines) + "\n"
+        made = (
+            CaptionCue(str(number), Fraction(cue.start), Fraction(cue.end), cue.lines)
             for number, cue in enumerate(cues(transcript), 1)
         )
-        return "\n".join(blocks)
+        return write_captions(CaptionFile(self.name, tuple(made)))
 
 
 class VttWriter:
@@ -79,12 +79,12 @@ class VttWriter:
     suffix: ClassVar[str] = ".vtt"
 
     def write(self, transcript: Transcript) -> str:
-        blocks = ["WEBVTT\n"]
+        made = []
         for cue in cues(transcript):
             voice = f"<v {_escaped(cue.speaker)}>" if cue.speaker else ""
-            lines = "\n".join(_escaped(line) for line in cue.lines)
-            blocks.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{voice}{lines}\n")
-        return "\n".join(blocks)
+            first, *others = (_escaped(line) for line in cue.lines)
+            made.append(CaptionCue(None, Fraction(cue.start), Fraction(cue.end), (voice + first, *others)))
+        return write_captions(CaptionFile(self.name, tuple(made), "WEBVTT"))
 
 
 FORMATS: dict[str, Callable[[], Writer]] = {w.name: w for w in (TextWriter, JsonWriter, SrtWriter, VttWriter)}
@@ -148,11 +148,6 @@ def _segment(number: int, segment: Segment) -> dict[str, object]:
 def _word(word: Word) -> dict[str, object]:
     made: dict[str, object] = {"word": f" {word.text}", "start": word.start, "end": word.end}
     return made | ({"probability": word.probability} if word.probability is not None else {})
-
-
-def _clock(seconds: float, point: str) -> str:
-    whole, milli = divmod(nearest(Fraction(seconds) * 1000), 1000)
-    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{point}{milli:03}"
 
 
 def _escaped(text: str) -> str:
