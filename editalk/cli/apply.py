@@ -11,6 +11,8 @@ from editalk.cli import complete
 from editalk.cli.options import (
     AudioTrack,
     BackendName,
+    CaptionFiles,
+    CaptionsOut,
     CoversOption,
     Device,
     Face,
@@ -59,6 +61,8 @@ def apply_command(
     transcript: TranscriptFile = None,
     language: Language = None,
     audio_track: AudioTrack = 1,
+    captions: CaptionFiles = None,
+    captions_out: CaptionsOut = None,
     device: Device = None,
     seed: Seed = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and report; render nothing.")] = False,
@@ -80,6 +84,7 @@ def apply_command(
     from editalk.backends.dit.parallel import writes
     from editalk.media.container import check_file
     from editalk.pipeline import Clock, Edit, planned, report, run, summary
+    from editalk.pipeline.captions import CaptionTexts
 
     if (edited is None) == (plan is None):
         raise UsageError("give either EDITED or --plan")
@@ -90,6 +95,7 @@ def apply_command(
     edit = Edit(video, edited, tuple(voice or ()), transcript, plan, covers.value if covers else None, choice, face,
                 language, region, audio_track)  # fmt: skip
     target = out or video.with_name(f"{video.stem}.edited{_suffix(video)}")
+    texts = CaptionTexts.found(video, edited, target, captions, captions_out or "", overwrite)
     cache, clock = cache_of(console), Clock()
     if dry_run:
         with planned(edit, cache, clock, console) as ready:
@@ -98,7 +104,7 @@ def apply_command(
         result = run(edit, target, overwrite, cache, clock, console)
         if result is None:
             return  # of several processes another one reports
-        made = report(result, clock)
+        made = report(result, clock) | {"captions": texts.write(result.plan, result.words, console)}
     made["warnings"] = console.warnings
     if as_json:
         print_json(made)

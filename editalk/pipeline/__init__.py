@@ -115,11 +115,11 @@ def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, repo
         with clock.stage("face"):
             ready.analysis.prepare(_footage(ready))
             _warn_without_face(ready, edit.face, reporter)
-        spoken = spoken_ranges(ready.transcript)
-        speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken)
+        words = ready.transcript.words
+        speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken_ranges(words))
         with scratch() as folder:
             with clock.stage("decode"):
-                along = bring_along(ready.source.info, ready.plan, spoken, folder, reporter)
+                along = bring_along(ready.source.info, ready.plan, words, folder, reporter)
             return apply(ready.plan, ready.source, speech, along, ready.analysis, ready.backend, out, overwrite,
                          cache, edit.backend.seed, clock, reporter)  # fmt: skip
 

@@ -22,6 +22,7 @@ from editalk.media import MediaInfo
 from editalk.media.image import luma
 from editalk.mux import Writer
 from editalk.pipeline.behind import behind
+from editalk.pipeline.edit import spoken_ranges
 from editalk.pipeline.render import RenderedWindow, render
 from editalk.pipeline.source import Source
 from editalk.pipeline.tracks import Track, by_turns, further_tracks, rows
@@ -30,7 +31,8 @@ from editalk.quality import ClickCheck, ClickWatch, JoinCheck, JoinWatch, natura
 from editalk.reporting import Reporter
 from editalk.sidecars import Followed, follow_chapters
 from editalk.soundtrack import Soundtrack
-from editalk.timebase import FrameRange, TimeRange
+from editalk.timebase import FrameRange
+from editalk.transcript import Word
 
 CHUNK = 1.0  # seconds of sound that are handled at once
 
@@ -52,8 +54,9 @@ class Clock:
 
 @dataclass(frozen=True)
 class Along:
-    """What goes along with picture and speech."""
+    """What goes along with picture and speech; `words`: of the source's transcript."""
 
+    words: tuple[Word, ...]
     tracks: tuple[Track, ...]
     chapters: Followed
 
@@ -72,15 +75,19 @@ class Result:
     clicks: tuple[ClickCheck, ...]
     figures: dict[str, int]
 
+    @property
+    def words(self) -> tuple[Word, ...]:
+        return self.along.words
+
 
 def bring_along(
-    info: MediaInfo, plan: EditPlan, spoken: Sequence[TimeRange], folder: Path, reporter: Reporter
+    info: MediaInfo, plan: EditPlan, words: tuple[Word, ...], folder: Path, reporter: Reporter
 ) -> Along:
     """Further tracks decoded into the folder, chapters mapped; what is lost is said."""
     chapters = follow_chapters(plan, info.chapters)
     for gone in chapters.gone:
         reporter.warn(f"chapter “{gone.title}” is left out: its footage was taken out")
-    return Along(further_tracks(info, plan, spoken, folder, reporter), chapters)
+    return Along(words, further_tracks(info, plan, spoken_ranges(words), folder, reporter), chapters)
 
 
 def apply(

@@ -32,7 +32,7 @@ from editalk.plan import (
 from editalk.plan.strands import strands
 from editalk.reporting import Reporter
 from editalk.timebase import TimeRange, samples
-from editalk.transcript import Transcript
+from editalk.transcript import Transcript, Word
 from editalk.voice import Voice, hear
 
 AROUND = 3.0  # seconds on either side that an insert's loudness is matched to (design, section 5)
@@ -170,9 +170,9 @@ def _placed(pieces: Sequence[SoundPiece], source: Source) -> tuple[SoundPiece, .
     return tuple(placed)
 
 
-def spoken_ranges(transcript: Transcript) -> tuple[TimeRange, ...]:
+def spoken_ranges(words: Sequence[Word]) -> tuple[TimeRange, ...]:
     """Where the source speaks."""
-    return tuple(TimeRange(w.start, max(w.start, w.end)) for w in transcript.words)
+    return tuple(TimeRange(w.start, max(w.start, w.end)) for w in words)
 
 
 def open_voices(paths: Sequence[Path], source: Source, stack: ExitStack) -> tuple[tuple[VoiceRef, SoundFile], ...]:
