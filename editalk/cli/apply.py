@@ -104,7 +104,8 @@ def apply_command(
         result = run(edit, target, overwrite, cache, clock, console)
         if result is None:
             return  # of several processes another one reports
-        made = report(result, clock) | {"captions": texts.write(result.plan, result.words, console)}
+        made = report(result, clock)
+        made["captions"] += texts.write(result.plan, result.words, console)
     made["warnings"] = console.warnings
     if as_json:
         print_json(made)

@@ -25,10 +25,13 @@ from av.video.stream import VideoStream
 from editalk.audio import Audio
 from editalk.cache import abandoned, owner
 from editalk.errors import OutputError
+from editalk.media.container import opened
 from editalk.media.image import to_working
 from editalk.media.info import AudioInfo, Chapter, MediaInfo
+from editalk.media.subtitles import SubtitleTrack
 from editalk.mux.chapters import as_written
 from editalk.mux.sound import audio_stream
+from editalk.mux.subtitles import SubtitleWriter
 from editalk.mux.target import check_target, explain, flush_to_disk
 from editalk.mux.video import video_stream
 from editalk.timebase import FrameRate
@@ -47,7 +50,7 @@ class Writer:
     than ten seconds is written as it comes.
 
     `crf`: constant rate factor, less is better; None: 16 or better, so that it is visually lossless. `preset`: of x264
-    or x265. `chapters`: in the timeline's order and seconds. Raises OutputError.
+    or x265. `chapters`, `subtitles`: in the timeline's order and seconds. Raises OutputError.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Writer:
         preset: str | None = None,
         overwrite: bool = False,
         chapters: Sequence[Chapter] = (),
+        subtitles: Sequence[SubtitleTrack] = (),
     ) -> None:
         self.out, self.like, self.rate, self.overwrite = Path(out), like, rate, overwrite
         self.frames, self.samples = 0, {sound.index: 0 for sound in like.sounds}
@@ -73,6 +77,8 @@ class Writer:
             self._container = self._opened()
             self._video = video_stream(self._container, like.video, rate, self._form, crf, preset)
             self._audio = {s.index: audio_stream(self._container, s, self._form) for s in like.sounds}
+            with opened(like.path) as source:
+                self._titles = [SubtitleWriter(self._container, track, source) for track in subtitles]
             self._container.set_chapters([as_written(k, chapter) for k, chapter in enumerate(chapters)])
         except BaseException as error:
             self._discard()
@@ -106,6 +112,7 @@ class Writer:
             if kept[1] is not None:
                 picture.time_base = kept[1]
         self.frames += 1
+        self._title(self.rate.seconds(self.frames) + 1)
 
     def sound(self, chunk: Audio, track: AudioInfo | None = None) -> None:
         """The next samples of a track, at its sample rate and channels; None: the one that is edited."""
@@ -129,6 +136,7 @@ class Writer:
             self._mux(self._video, None)
             for sound in self._audio.values():
                 self._mux(sound, None)
+            self._title(None)
             self._container.close()
             self._container = None
             self._check()
@@ -164,6 +172,14 @@ class Writer:
             packets: Iterable[Packet[Stream]] = stream.encode(frame)  # type: ignore[arg-type]  # each its own kind
             for packet in packets:
                 self._container.mux_one(packet)
+        except (OSError, av.error.FFmpegError) as error:
+            self._discard()
+            raise self._failed(error) from error
+
+    def _title(self, until: Fraction | None) -> None:
+        try:
+            for titles in self._titles:
+                titles.until(until)
         except (OSError, av.error.FFmpegError) as error:
             self._discard()
             raise self._failed(error) from error

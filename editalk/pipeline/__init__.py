@@ -119,7 +119,7 @@ def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, repo
         speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken_ranges(words))
         with scratch() as folder:
             with clock.stage("decode"):
-                along = bring_along(ready.source.info, ready.plan, words, folder, reporter)
+                along = bring_along(ready.source.info, ready.plan, words, out, folder, reporter)
             return apply(ready.plan, ready.source, speech, along, ready.analysis, ready.backend, out, overwrite,
                          cache, edit.backend.seed, clock, reporter)  # fmt: skip
 

@@ -25,6 +25,7 @@ from editalk.pipeline.behind import behind
 from editalk.pipeline.edit import spoken_ranges
 from editalk.pipeline.render import RenderedWindow, render
 from editalk.pipeline.source import Source
+from editalk.pipeline.subtitles import Subtitles, follow_subtitles
 from editalk.pipeline.tracks import Track, by_turns, further_tracks, rows
 from editalk.plan import EditPlan
 from editalk.quality import ClickCheck, ClickWatch, JoinCheck, JoinWatch, natural_click, natural_motion, step_maxima
@@ -59,6 +60,7 @@ class Along:
     words: tuple[Word, ...]
     tracks: tuple[Track, ...]
     chapters: Followed
+    subtitles: Subtitles
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,14 @@ class Result:
 
 
 def bring_along(
-    info: MediaInfo, plan: EditPlan, words: tuple[Word, ...], folder: Path, reporter: Reporter
+    info: MediaInfo, plan: EditPlan, words: tuple[Word, ...], out: Path, folder: Path, reporter: Reporter
 ) -> Along:
-    """Further tracks decoded into the folder, chapters mapped; what is lost is said."""
+    """Further tracks decoded into the folder, chapters and subtitles mapped; what is lost is said."""
     chapters = follow_chapters(plan, info.chapters)
     for gone in chapters.gone:
         reporter.warn(f"chapter “{gone.title}” is left out: its footage was taken out")
-    return Along(words, further_tracks(info, plan, spoken_ranges(words), folder, reporter), chapters)
+    tracks = further_tracks(info, plan, spoken_ranges(words), folder, reporter)
+    return Along(words, tracks, chapters, follow_subtitles(info, plan, words, out, reporter))
 
 
 def apply(
@@ -101,8 +104,9 @@ def apply(
         return None
     with (
         clock.stage("mux"),
-        Writer(out, source.info, plan.source.rate, overwrite=overwrite, chapters=along.chapters.chapters) as writer,
-    ):
+        Writer(out, source.info, plan.source.rate, overwrite=overwrite, chapters=along.chapters.chapters,
+               subtitles=along.subtitles.tracks) as writer,
+    ):  # fmt: skip
         pictures, sounds, identical = _write(plan, source, strips, speech, along, analysis, writer, reporter)
     return Result(out, plan, source.info, along, backend.name, identical, pictures, sounds, backend.figures())
 
@@ -201,6 +205,7 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
             {"title": c.title, "start": round(float(c.start), 3), "end": round(float(c.end), 3)}
             for c in result.along.chapters.chapters
         ],
+        "captions": list(result.along.subtitles.rows),
         "seconds": {name: round(seconds, 3) for name, seconds in clock.seconds.items()},
     }  # fmt: skip
 

@@ -2,5 +2,6 @@
 
 from editalk.sidecars.captions import Retimed, retime
 from editalk.sidecars.chapters import Followed, follow_chapters
+from editalk.sidecars.embedded import captions_of, retime_subtitles
 
-__all__ = ["Followed", "Retimed", "follow_chapters", "retime"]
+__all__ = ["Followed", "Retimed", "captions_of", "follow_chapters", "retime", "retime_subtitles"]

@@ -220,7 +220,8 @@ class _Retiming:
             self.unsaid += group.end - group.start
             return []
         settings = {c.settings for c in self.cues}
-        cue = CaptionCue(None, Fraction(0), Fraction(0), (), settings.pop() if len(settings) == 1 else "")
+        cue = CaptionCue(None, Fraction(0), Fraction(0), (), settings.pop() if len(settings) == 1 else "",
+                         line=0)  # fmt: skip
         like = CueText((), escaped=self.file.form == "vtt")
         told = [(StyledWord(c.text, (), 0), c) for c in self.plan.captions[group.start : group.end]]
         return [

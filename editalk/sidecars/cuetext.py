@@ -45,7 +45,7 @@ def taken_apart(lines: Sequence[str], escaped: bool = False) -> CueText:
         around: tuple[str, ...] = ()
         for tag, part, space in _PART.findall(line):
             if tag.startswith("{"):
-                lead += tag
+                lead += tag if not words and not text else ""
             elif tag and not tag[1:2].isdigit():
                 _follow(open_tags, tag)
             elif part:

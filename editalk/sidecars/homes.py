@@ -40,14 +40,18 @@ def homes(cues: Sequence[CaptionCue], texts: Sequence[CueText], words: Sequence[
     translated = bool(cues) and len(found) < SAME * sum(map(len, spoken))
     follows = [not translated and len(own[k]) >= max(1, SAME * len(spoken[k])) for k in range(len(cues))]
     of = _by_time(cues, words)
-    for k, held in enumerate(own):
+    for k in range(len(cues)):
         if follows[k]:
-            for word in held.values():
+            for word in own[k].values():
                 of[word] = k
     styled: dict[int, list[int]] = {}
     for k, text in enumerate(texts):
         if follows[k]:
-            _misspelt(own[k], spoken[k], [w for w, home in enumerate(of) if home == k])
+            under = [w for w, home in enumerate(of) if home == k]
+            _misspelt(own[k], spoken[k], under)
+            held = set(own[k].values())
+            for word in under:  # what the cue leaves out at its ends is none of its words
+                of[word] = k if min(held) <= word <= max(held) else NOWHERE
             for i in range(len(text.words)):
                 styled.setdefault(_nearest(text, own[k], i), []).append(i)
     return Homes(tuple(of), tuple(follows), styled, translated)
