@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import groupby
@@ -11,7 +11,7 @@ from editalk.plan import Caption, EditPlan
 from editalk.sidecars.cuetext import CueText, StyledWord, fits, put_together, taken_apart
 from editalk.sidecars.homes import ALONE, NOWHERE, Homes, homes
 from editalk.sidecars.places import Placed, in_order, over_footage, retimed_within, span_of
-from editalk.sidecars.words import Said, said
+from editalk.sidecars.words import Said, said, spoken_key
 from editalk.transcript import Segment, Transcript, Word, cues
 from editalk.transcript.captions import CaptionCue, CaptionFile
 from editalk.transcript.cues import LONGEST
@@ -154,9 +154,19 @@ class _Retiming:
         if whole or not follows:
             if not whole:
                 self.over.add(group.home)
-            lines = tuple(retimed_within(line, cue, start, end) for line in cue.lines)
+            lines = self._stamped(group, cue.lines)
             return [Placed(replace(cue, start=start, end=end, lines=lines), group.home, False, clipped or not whole)]
         return self._rebuilt(group, start, end)
+
+    def _stamped(self, group: _Group, lines: tuple[str, ...]) -> tuple[str, ...]:
+        """With the time stamps within a cue moved along with its words."""
+        told = [k for k in range(group.start, group.end) if self.said.words[k]]
+        if not told:
+            return lines
+        first, last = self.words[self.said.words[told[0]][0]], self.words[self.said.words[told[-1]][-1]]
+        given = Fraction(first.start), Fraction(last.end)
+        taken = Fraction(self.plan.captions[told[0]].start), Fraction(self.plan.captions[told[-1]].end)
+        return tuple(retimed_within(line, given, taken) for line in lines)
 
     def _whole(self, group: _Group, displayed: bool) -> bool:
         """Whether a group is all that its cue said, in order; `displayed`: and as it was written."""
@@ -198,21 +208,38 @@ class _Retiming:
         return made
 
     def _shown(self, group: _Group) -> list[tuple[StyledWord, int]]:
-        """The styled words of a group, each with its caption; new ones in the style and line of the one before."""
-        text, own = self.texts[group.home], self.homes.styled
+        """The styled words of a group, each with its caption. A new one is in the style and line of the word that it
+        replaces, else of the one before.
+        """
         made: list[tuple[StyledWord, int]] = []
-        styles = [text.words[i] for k in range(group.start, group.end) for w in self.said.words[k]
-                  for i in own.get(w, ())]  # fmt: skip
-        last = styles[0] if styles else StyledWord("", (), 0)
+        last: StyledWord | None = None
+        before = self.said.words[group.start - 1] if group.start else range(0)
+        word = before[-1] + 1 if before else self.under[group.home][0]  # the source's next
         for k in range(group.start, group.end):
-            caption = self.plan.captions[k]
-            styled = [text.words[i] for w in self.said.words[k] if self.said.by[w] == k for i in own.get(w, ())]
-            if self.said.words[k] and (not styled or self._as_displayed(k)):  # a word that the cue leaves out stays out
-                made += [(s, k) for s in styled]
+            own, text = self.said.words[k], self.plan.captions[k].text
+            if own:
+                styled = [s for w in own if self.said.by[w] == k for s in self._styled(group.home, w)]
+                made += [(s, k) for s in (styled if self._as_displayed(k) else _reworded(styled, text))]
+                word = own[-1] + 1
             else:
-                made.append((replace(styled[0] if styled else last, text=caption.text), k))
-            last = made[-1][0] if made else last
+                gone = word < len(self.words) and self.said.by[word] is None
+                styled = self._styled(group.home, word) if gone else []
+                style = last or next(iter(self._styles(group)), StyledWord("", (), 0))
+                made += [(s, k) for s in _reworded(styled or [style], text)]
+                word += gone
+            last = made[-1][0] if made else None
         return made
+
+    def _styled(self, home: int, word: int) -> list[StyledWord]:
+        """What stands for a source word in a cue."""
+        if self.homes.of[word] != home:
+            return []
+        return [self.texts[home].words[i] for i in self.homes.styled.get(word, ())]
+
+    def _styles(self, group: _Group) -> Iterator[StyledWord]:
+        for k in range(group.start, group.end):
+            for word in self.said.words[k]:
+                yield from self._styled(group.home, word)
 
     def _new(self, group: _Group) -> list[Placed]:
         """New words in cues of their own."""
@@ -229,6 +256,12 @@ class _Retiming:
                            lines=put_together([w for w, _ in part], like)), ALONE, True)
             for part in _parted(told)
         ]  # fmt: skip
+
+
+def _reworded(styled: Sequence[StyledWord], text: str) -> list[StyledWord]:
+    """With another word in place of the spoken ones; what is mere punctuation before it (a dash) stays."""
+    said = [k for k, s in enumerate(styled) if spoken_key(s.text)] or list(range(len(styled)))
+    return [*styled[: said[0]], replace(styled[said[0]], text=text)] if said else []
 
 
 def _ends(caption: Caption) -> bool:

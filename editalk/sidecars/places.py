@@ -103,14 +103,14 @@ def _stretch(pieces: Sequence[Piece], source: float) -> Sequence[Piece]:
     return pieces[first:end]
 
 
-def retimed_within(line: str, cue: CaptionCue, start: Fraction, end: Fraction) -> str:
-    """WebVTT's time stamps within a text, for a cue that is now shown from `start` to `end`."""
-    pace = (end - start) / (cue.end - cue.start) if cue.end > cue.start else Fraction(1)
+def retimed_within(line: str, given: tuple[Fraction, Fraction], taken: tuple[Fraction, Fraction]) -> str:
+    """WebVTT's time stamps within a text whose words were heard in `given` seconds and now are in `taken`."""
+    pace = (taken[1] - taken[0]) / (given[1] - given[0]) if given[1] > given[0] else Fraction(1)
 
     def moved(match: re.Match[str]) -> str:
         hours, minutes, seconds, rest = match.groups()
         at = Fraction(int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)) + Fraction(f"0.{rest or 0}")
-        return f"<{clock(start + (at - cue.start) * pace, '.')}>"
+        return f"<{clock(taken[0] + (at - given[0]) * pace, '.')}>"
 
     return _WITHIN.sub(moved, line)
 
