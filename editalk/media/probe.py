@@ -106,14 +106,16 @@ class _Packets:
     last_duration: int = 0
     sound_start: Fraction = Fraction(0)
     sound_packets: int = 0
-    end: Fraction = Fraction(0)  # media time at which the last packet of either stream ends
+    end: Fraction = Fraction(0)  # media time at which the last packet of any stream ends
     fault: str | None = None
 
 
 def _read_packets(container: InputContainer, path: Path, video: VideoStream, audio: AudioStream) -> _Packets:
     found, last = _Packets(), None
+    if container.format.name.startswith("mov"):  # there chapters are a track, which counts in the file's duration
+        found.end = max((c["end"] * (c["time_base"] or Fraction(0)) for c in container.chapters()), default=found.end)
     try:
-        for packet in container.demux(video, audio):
+        for packet in container.demux(video, *container.streams.audio, *container.streams.subtitles):
             if not packet.size or packet.time_base is None:
                 continue
             if packet.pts is not None:
@@ -122,6 +124,7 @@ def _read_packets(container: InputContainer, path: Path, video: VideoStream, aud
                 if not found.sound_packets and not packet.is_discard and packet.pts is not None:
                     found.sound_start = packet.pts * packet.time_base
                 found.sound_packets += not packet.is_discard
+            if packet.stream_index != video.index:
                 continue
             found.total += 1
             if packet.pts is None:
