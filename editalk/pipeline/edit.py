@@ -113,7 +113,9 @@ def plan_edit(
             return build_take(source.ref, script, _spoken(script, voices), voices.refs,
                               [sound.samples for sound in voices.sounds], grid_step, region)  # fmt: skip
         new = [] if voices.voice is None else [
-            NewSound(r.token, r.token_end, r.file, r.start, r.end) for r in voices.voice.runs
+            NewSound(r.token, r.token_end, r.file, r.start, r.end, words=tuple(
+                TimeRange(w.start, w.end) for w in voices.voice.words if r.token <= w.token < r.token_end
+            )) for r in voices.voice.runs
         ]  # fmt: skip
         plan = build_plan(source.ref, transcript.words, script, analysis, new, voices.refs, grid_step, region)
         return replace(plan, sound=_placed(_levelled(plan.sound, source, voices), source))
