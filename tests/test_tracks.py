@@ -22,6 +22,7 @@ from editalk.media import AudioInfo, FrameReader, MediaInfo, SoundFile, Subtitle
 from editalk.media.subtitles import SubtitlePacket, SubtitleTrack, read_subtitles
 from editalk.mux import CONTAINERS, Writer, audio_codec, subtitle_codec
 from editalk.operations import Kind, Operation
+from editalk.pipeline.subtitles import follow_subtitles
 from editalk.pipeline.tracks import by_turns, further_tracks, rows
 from editalk.plan import Caption, EditPlan, Origin, Piece, SoundPiece, SourceRef
 from editalk.reporting import Silent
@@ -238,3 +239,22 @@ def test_subtitles_keep_their_bytes_where_nothing_changed(codec: str, data: byte
     other, _ = retime_subtitles(plan, track, (), "subrip" if codec == "mov_text" else "mov_text")
     plain = other.packets[0].data[0 if codec == "mov_text" else 2 :].decode()
     assert plain == re.sub(r"<[^>]*>|\{[^}]*\}", "", "\n".join(text))
+
+
+def test_a_track_that_nothing_can_decode_is_left_out_and_said(tmp_path: Path) -> None:
+    path = talk(tmp_path / "talk.mov", ("pcm_s16le", "pcm_s24le", "alac"))
+    path.write_bytes(path.read_bytes().replace(b"alac", b"apac"))
+    info = probe(path)
+    assert (len(info.sounds), info.undecoded) == (2, 1)
+    reporter = Silent()
+    assert len(further_tracks(info, cut(source(0, 3, 0)), (), tmp_path, reporter)) == 1
+    assert reporter.warnings == ["1 audio track that nothing here can decode: left out"]
+
+
+def test_subtitles_that_are_pictures_are_left_out_and_said(tmp_path: Path) -> None:
+    info = probe(talk(tmp_path / "talk.mkv", ("aac",), "subrip"))
+    pictures = replace(info.subtitles[0], codec="hdmv_pgs_subtitle")
+    reporter = Silent()
+    made = follow_subtitles(replace(info, subtitles=(pictures,)), cut(source(0, 3, 0)), (), Path("o.mkv"), reporter)
+    assert made.tracks == ()
+    assert "subtitle track 1 (hdmv_pgs_subtitle) is left out" in reporter.warnings[0]

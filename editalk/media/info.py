@@ -110,7 +110,7 @@ class Chapter:
 @dataclass(frozen=True)
 class MediaInfo:
     """A video file with sound. `duration`: of the picture, seconds. `sha256`: of the file's bytes. `audio`: the sound
-    stream that is edited; `further`: the others.
+    stream that is edited; `further`: the others, but for `undecoded` ones that nothing here can decode.
     """
 
     path: Path
@@ -124,6 +124,7 @@ class MediaInfo:
     further: tuple[AudioInfo, ...] = ()
     subtitles: tuple[SubtitleInfo, ...] = ()
     chapters: tuple[Chapter, ...] = ()
+    undecoded: int = 0
 
     @property
     def sounds(self) -> tuple[AudioInfo, ...]:

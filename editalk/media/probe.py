@@ -18,7 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from editalk.errors import MediaError
-from editalk.media.container import describe, opened
+from editalk.media.container import decodable, describe, opened
 from editalk.media.grid import Ticks, constant_grid, phase
 from editalk.media.info import AudioInfo, Chapter, Colour, MediaInfo, PacketMap, SubtitleInfo, VideoInfo
 from editalk.timebase import nearest
@@ -49,8 +49,9 @@ def probe(path: Path, track: int = 1) -> MediaInfo:
             sha256=sha256(path),
             further=tuple(
                 _audio_info(path, s, (s.start_time or 0) * (s.time_base or Fraction(1)))
-                for s in container.streams.audio if s.index != audio.index
+                for s in decodable(container) if s.index != audio.index
             ),
+            undecoded=len(container.streams.audio) - len(decodable(container)),
             subtitles=tuple(_subtitle_info(s) for s in container.streams.subtitles),
             chapters=_chapters(container, info.start),
         )  # fmt: skip
@@ -87,7 +88,7 @@ def _picture(container: InputContainer, path: Path) -> VideoStream:
 
 
 def _sound(container: InputContainer, path: Path, track: int = 1) -> AudioStream:
-    held = container.streams.audio
+    held = decodable(container)
     if not held:
         raise MediaError(f"{path} has no sound, so nothing is said in it; name a file with its sound track")
     if not 1 <= track <= len(held):
@@ -236,9 +237,9 @@ def _audio_info(path: Path, stream: AudioStream, start: Fraction) -> AudioInfo:
 
 
 def _subtitle_info(stream: SubtitleStream) -> SubtitleInfo:
-    return SubtitleInfo(
-        stream.codec_context.name, stream.index, _language(stream), _title(stream), int(stream.disposition)
-    )
+    # PyAV's types do not know that a stream without a decoder has no context
+    codec = getattr(stream.codec_context, "name", "unknown")
+    return SubtitleInfo(codec, stream.index, _language(stream), _title(stream), int(stream.disposition))
 
 
 def _language(stream: Stream) -> str | None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from editalk.audio import Audio, Samples
 from editalk.errors import MediaError, OutputError
-from editalk.media.container import describe, opened
+from editalk.media.container import decodable, describe, opened
 from editalk.timebase import nearest
 
 _JITTER = Fraction(3, 2000)  # seconds: less is the timestamps' rounding, not a gap
@@ -97,9 +97,9 @@ class _Block:
 def _timed(path: Path, start: Fraction, channels: int | None, index: int | None) -> Iterator[_Block]:
     """Decoded blocks with the places that their timestamps give them."""
     with opened(path) as container:
-        if not container.streams.audio:
+        stream = next((s for s in decodable(container) if index in (None, s.index)), None)
+        if stream is None:
             raise MediaError(f"{path} has no sound")
-        stream = next(s for s in container.streams.audio if index in (None, s.index))
         context = stream.codec_context
         rate, layout = context.sample_rate, context.layout
         wanted = channels or layout.nb_channels

@@ -35,7 +35,7 @@ __all__ = [
 @dataclass(frozen=True)
 class Edit:
     """What the user asks for. `face`: the N-th from the left, None: the largest. `covers`: None: found out.
-    `audio_track`: of the file's sound streams, from 1, the one that is edited.
+    `audio_track`: of the file's sound streams, from 1, the one that is edited; a plan has its own.
     """
 
     video: Path
@@ -76,9 +76,11 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
     """The plan of an edit, for as long as its source stays open. Nothing is rendered."""
     with ExitStack() as stack:
         with clock.stage("decode"):
-            source = stack.enter_context(opened(edit.video, reporter, edit.audio_track))
+            plan = from_json(read_text(edit.plan, PlanError), str(edit.plan)) if edit.plan is not None else None
+            track = edit.audio_track if plan is None else plan.source.track
+            source = stack.enter_context(opened(edit.video, reporter, track))
         backend, why = choose(edit.backend)
-        plan = _read_plan(edit.plan, source) if edit.plan is not None else None
+        plan = _of_source(plan, source, edit.plan) if plan is not None else None
         with clock.stage("transcript"):
             transcript = words_of(source, edit.transcript, Listening(language=edit.language), cache, reporter)
         analysis = Analysis(
@@ -170,8 +172,7 @@ def _warn_without_face(ready: Prepared, face: int | None, reporter: Reporter) ->
         reporter.warn("no face was found: the edit is made without new lips")
 
 
-def _read_plan(path: Path, source: Source) -> EditPlan:
-    plan = from_json(read_text(path, PlanError), str(path))
+def _of_source(plan: EditPlan, source: Source, path: Path | None) -> EditPlan:
     if plan.source.sha256 != source.info.sha256:
         raise SourceError(
             f"{path}: made for another file, {plan.source.name} as it was then, not for this {source.info.path.name}; "

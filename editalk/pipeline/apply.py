@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -102,13 +102,14 @@ def apply(
         strips = render(plan, source, speech, analysis, backend, cache, seed, reporter)
     if not writes():
         return None
+    info = replace(source.info, further=tuple(track.info for track in along.tracks))
     with (
         clock.stage("mux"),
-        Writer(out, source.info, plan.source.rate, overwrite=overwrite, chapters=along.chapters.chapters,
+        Writer(out, info, plan.source.rate, overwrite=overwrite, chapters=along.chapters.chapters,
                subtitles=along.subtitles.tracks) as writer,
     ):  # fmt: skip
         pictures, sounds, identical = _write(plan, source, strips, speech, along, analysis, writer, reporter)
-    return Result(out, plan, source.info, along, backend.name, identical, pictures, sounds, backend.figures())
+    return Result(out, plan, info, along, backend.name, identical, pictures, sounds, backend.figures())
 
 
 def _write(

@@ -51,11 +51,11 @@ class CaptionTexts:
         paths = _beside(video, edited) if given is None else [p for p in given if str(p) != NONE]
         captions = tuple(_Captions(p, _target(p, video, out), _read(p)) for p in paths)
         news = tuple(dict.fromkeys(out.with_suffix(f".{form}") for form in forms))
-        targets = [c.target for c in captions] + list(news)
-        for target in targets:
-            if targets.count(target) > 1:
+        targets = [(c.target, c.path) for c in captions] + [(path, edited) for path in news]
+        for target, source in targets:
+            if [t for t, _ in targets].count(target) > 1:
                 raise UsageError(f"{target} would be written twice; name captions with --captions, or --captions none")
-            check_text_target(target, overwrite, source=edited)
+            check_text_target(target, overwrite, source=source)
         return cls(captions, news)
 
     def write(self, plan: EditPlan, words: Sequence[Word], reporter: Reporter) -> list[dict[str, Any]]:

@@ -33,7 +33,8 @@ class Source:
     def ref(self) -> SourceRef:
         video, at = self.info.video, self.sound.rate
         return SourceRef(self.info.path.name, self.info.sha256, video.rate, video.frames, at,
-                         video.rate.sample(video.frames, at), self.sound.channels)  # fmt: skip
+                         video.rate.sample(video.frames, at), self.sound.channels,
+                         1 + self.info.sounds.index(self.info.audio))  # fmt: skip
 
 
 @contextmanager

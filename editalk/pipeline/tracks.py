@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from editalk.audio import Audio
+from editalk.errors import MediaError, OutputError
 from editalk.media import AudioInfo, MediaInfo, decode_sound
 from editalk.plan import EditPlan
 from editalk.reporting import Reporter
@@ -25,19 +26,26 @@ class Track:
 def further_tracks(
     info: MediaInfo, plan: EditPlan, speech: Sequence[TimeRange], folder: Path, reporter: Reporter
 ) -> tuple[Track, ...]:
-    """All sound streams but the one that is edited, decoded into the folder. Raises MediaError."""
+    """All sound streams but the one that is edited, decoded into the folder; those that cannot be are left out, and
+    named.
+    """
+    if info.undecoded:
+        many = "s" * (info.undecoded > 1)
+        reporter.warn(f"{info.undecoded} audio track{many} that nothing here can decode: left out")
     made = []
     for track in info.further:
-        with reporter.stage(f"Decoding audio track {number(info, track)}"):
-            raw = folder / f"track{track.index}.f32"
-            sound = decode_sound(info.path, raw, start=info.video.start, index=track.index)
+        name = f"audio track {1 + info.sounds.index(track)}"
+        try:
+            with reporter.stage(f"Decoding {name}"):
+                raw = folder / f"track{track.index}.f32"
+                sound = decode_sound(info.path, raw, start=info.video.start, index=track.index)
+        except MediaError as error:
+            if isinstance(error, OutputError):
+                raise
+            reporter.warn(f"{name} is left out: {error}")
+            continue
         made.append(Track(track, Soundtrack.along(plan, sound, speech)))
     return tuple(made)
-
-
-def number(info: MediaInfo, track: AudioInfo) -> int:
-    """Of a sound stream among those of the file, from 1."""
-    return 1 + info.sounds.index(track)
 
 
 def by_turns(tracks: Sequence[Track], seconds: float) -> Iterator[tuple[tuple[AudioInfo, Audio], ...]]:

@@ -66,10 +66,14 @@ def _spaced(
     placed: Sequence[tuple[Fraction, Fraction, Chapter]], given: Sequence[Chapter], rate: FrameRate, frames: int,
     total: int,
 ) -> list[Chapter]:  # fmt: skip
-    """Ends where the next one starts, for chapters that did so in the source, and no later for any."""
+    """Ends where the next one starts, for chapters that did so in the source, and no later for any. The first starts
+    with the timeline where the source's first did.
+    """
     starts, half = [c.start for c in given], Fraction(1, 2) / rate.value
     made = []
     for k, (start, end, chapter) in enumerate(placed):
+        if k == 0 and min(starts) <= half:
+            start = Fraction(0)
         limit = placed[k + 1][0] if k + 1 < len(placed) else rate.seconds(frames)
         adjoined = chapter.end >= rate.seconds(total) - half or any(abs(s - chapter.end) <= half for s in starts)
         made.append(replace(chapter, start=start, end=limit if adjoined or end > limit else end))
