@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from fractions import Fraction
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from editalk.audio import Audio, StoredSound
+from editalk.cli import main
 from editalk.errors import MediaError
 from editalk.media import AudioInfo, FrameReader, MediaInfo, SoundFile, SubtitleInfo, decode_sound, probe
 from editalk.media.subtitles import SubtitlePacket, SubtitleTrack, read_subtitles
@@ -30,6 +32,7 @@ from editalk.sidecars import captions_of, retime_subtitles
 from editalk.soundtrack import Soundtrack
 from editalk.timebase import FrameRange, FrameRate
 from editalk.transcript import Word
+from editalk.transcript.captions import read_captions
 
 RATE = FrameRate(Fraction(25))
 SECONDS = 3
@@ -258,3 +261,36 @@ def test_subtitles_that_are_pictures_are_left_out_and_said(tmp_path: Path) -> No
     made = follow_subtitles(replace(info, subtitles=(pictures,)), cut(source(0, 3, 0)), (), Path("o.mkv"), reporter)
     assert made.tracks == ()
     assert "subtitle track 1 (hdmv_pgs_subtitle) is left out" in reporter.warnings[0]
+
+
+def test_an_edit_takes_all_of_it_along(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDITALK_CACHE", str(tmp_path / "cache"))
+    path = talk(tmp_path / "talk.mkv", ("aac", "flac", "ac3"), "subrip")
+    words = "one two three four five six".split()
+    rows = [{"word": f" {w}", "start": 0.5 * k + 0.1, "end": 0.5 * k + 0.4} for k, w in enumerate(words)]
+    segment = {"id": 0, "start": 0.0, "end": 3.0, "text": " ".join(words), "words": rows}
+    (tmp_path / "talk.transcript.json").write_text(json.dumps({"text": "", "segments": [segment]}))
+    (tmp_path / "talk.srt").write_text(
+        "1\n00:00:00,100 --> 00:00:01,400\none two three\n\n2\n00:00:01,600 --> 00:00:02,900\nfour five six\n"
+    )
+    (tmp_path / "new.txt").write_text("one three four five six")
+    arguments = ["apply", str(path), str(tmp_path / "new.txt"), "--captions-out", "vtt", "--json", "-q"]
+    assert main(arguments) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert [t["codec"] for t in made["audio_tracks"]] == ["aac", "flac", "ac3"]
+    assert [c["title"] for c in made["chapters"]] == ["Part 0", "Part 1"]
+    assert [c["source"] for c in made["captions"]] == ["subtitle track 1", str(tmp_path / "talk.srt"), None]
+    assert [c.lines for c in read_captions((tmp_path / "talk.edited.srt").read_text(), "srt").cues] == [
+        ("one three",), ("four five six",)
+    ]  # fmt: skip
+    assert (tmp_path / "talk.edited.vtt").exists()
+    out = probe(tmp_path / "talk.edited.mkv")
+    assert [s.codec for s in out.sounds] == ["aac", "flac", "ac3"]
+    assert [s.title for s in out.sounds] == ["Track & 0", "Track & 1", "Track & 2"]
+    assert [c.title for c in out.chapters] == ["Part 0", "Part 1"]
+    (cue,) = captions_of(read_subtitles(out.path, out.subtitles[0], Fraction(0))).cues
+    assert cue.lines == ("<i>one</i>", "three")
+    assert main(arguments) == 1
+    assert "exists already" in capsys.readouterr().err
