@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from editalk.audio import Audio, StoredSound
 from editalk.cli import main
-from editalk.errors import MediaError
+from editalk.errors import MediaError, OutputError
 from editalk.media import AudioInfo, FrameReader, MediaInfo, SoundFile, SubtitleInfo, decode_sound, probe
 from editalk.media.subtitles import SubtitlePacket, SubtitleTrack, read_subtitles
-from editalk.mux import CONTAINERS, Writer, audio_codec, subtitle_codec
+from editalk.mux import CONTAINERS, Writer, audio_codec, check_sounds, subtitle_codec
 from editalk.operations import Kind, Operation
 from editalk.pipeline.subtitles import follow_subtitles
 from editalk.pipeline.tracks import by_turns, further_tracks, rows
@@ -294,3 +294,13 @@ def test_an_edit_takes_all_of_it_along(
     assert cue.lines == ("<i>one</i>", "three")
     assert main(arguments) == 1
     assert "exists already" in capsys.readouterr().err
+
+
+def test_what_no_encoder_takes_is_said_before_the_work() -> None:
+    good = AudioInfo("pcm_s24le", 48000, 8, "8 channels", Fraction(0), None)
+    check_sounds((good, replace(good, channels=1, layout="1 channels")), "mp4")
+    with pytest.raises(OutputError, match="audio track 2: aac takes no sound of 48000 Hz in the layout 9 channels"):
+        check_sounds((good, replace(good, channels=9, layout="9 channels")), "mp4")
+    with pytest.raises(OutputError, match="aac takes no sound of 37800 Hz"):
+        check_sounds((replace(good, sample_rate=37800, layout="7.1"),), "mp4")
+    check_sounds((replace(good, channels=9, layout="9 channels"),), "mov")

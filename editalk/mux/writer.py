@@ -30,7 +30,7 @@ from editalk.media.image import to_working
 from editalk.media.info import AudioInfo, Chapter, MediaInfo
 from editalk.media.subtitles import SubtitleTrack
 from editalk.mux.chapters import as_written
-from editalk.mux.sound import audio_stream
+from editalk.mux.sound import audio_stream, check_sounds
 from editalk.mux.subtitles import SubtitleWriter
 from editalk.mux.target import check_target, explain, flush_to_disk
 from editalk.mux.video import video_stream
@@ -68,6 +68,7 @@ class Writer:
         self.frames, self.samples = 0, {sound.index: 0 for sound in like.sounds}
         self._crf, self._preset = crf, preset
         self._form = check_target(self.out, overwrite, like.path)
+        check_sounds(like.sounds, self._form)
         begin, end = f".{self.out.stem[:40]}.", f".part{self.out.suffix}"
         for left in abandoned(self.out.parent, begin, end):
             left.unlink(missing_ok=True)
@@ -122,10 +123,11 @@ class Writer:
         if not len(chunk.samples):
             return
         flat = np.ascontiguousarray(np.clip(chunk.samples, -1, 1), np.float32).reshape(1, -1)
-        frame = AudioFrame.from_ndarray(flat, format="flt", layout=info.layout)
+        stream = self._audio[info.index]
+        frame = AudioFrame.from_ndarray(flat, format="flt", layout=stream.codec_context.layout.name)
         frame.sample_rate, frame.time_base = info.sample_rate, Fraction(1, info.sample_rate)
         frame.pts = self.samples[info.index]
-        self._mux(self._audio[info.index], frame)
+        self._mux(stream, frame)
         self.samples[info.index] += len(chunk.samples)
 
     def close(self) -> None:

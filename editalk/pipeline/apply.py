@@ -20,7 +20,7 @@ from editalk.cache import Cache
 from editalk.compose import Shown, timeline
 from editalk.media import MediaInfo
 from editalk.media.image import luma
-from editalk.mux import Writer
+from editalk.mux import CONTAINERS, Writer, check_sounds
 from editalk.pipeline.behind import behind
 from editalk.pipeline.edit import spoken_ranges
 from editalk.pipeline.render import RenderedWindow, render
@@ -85,7 +85,11 @@ class Result:
 def bring_along(
     info: MediaInfo, plan: EditPlan, words: tuple[Word, ...], out: Path, folder: Path, reporter: Reporter
 ) -> Along:
-    """Further tracks decoded into the folder, chapters and subtitles mapped; what is lost is said."""
+    """Further tracks decoded into the folder, chapters and subtitles mapped; what is lost is said.
+
+    Raises OutputError for a track that cannot be written.
+    """
+    check_sounds(info.sounds, CONTAINERS[out.suffix.lower()])
     chapters = follow_chapters(plan, info.chapters)
     for gone in chapters.gone:
         reporter.warn(f"chapter “{gone.title}” is left out: its footage was taken out")

@@ -44,13 +44,16 @@ def homes(cues: Sequence[CaptionCue], texts: Sequence[CueText], words: Sequence[
         if follows[k]:
             for word in own[k].values():
                 of[word] = k
+    under: list[list[int]] = [[] for _ in cues]
+    for word, home in enumerate(of):
+        if home != NOWHERE:
+            under[home].append(word)
     styled: dict[int, list[int]] = {}
     for k, text in enumerate(texts):
         if follows[k]:
-            under = [w for w, home in enumerate(of) if home == k]
-            _misspelt(own[k], spoken[k], under)
-            held = set(own[k].values())
-            for word in under:  # what the cue leaves out at its ends is none of its words
+            _misspelt(own[k], spoken[k], under[k])
+            held = own[k].values()
+            for word in under[k]:  # what the cue leaves out at its ends is none of its words
                 of[word] = k if min(held) <= word <= max(held) else NOWHERE
             for i in range(len(text.words)):
                 styled.setdefault(_nearest(text, own[k], i), []).append(i)
@@ -60,11 +63,12 @@ def homes(cues: Sequence[CaptionCue], texts: Sequence[CueText], words: Sequence[
 def _by_time(cues: Sequence[CaptionCue], words: Sequence[Word]) -> list[int]:
     """For each word the cue on the screen in the middle of it."""
     order = sorted(range(len(cues)), key=lambda k: cues[k].start)
-    starts = [cues[k].start for k in order]
+    starts = [float(cues[k].start) for k in order]
     made = []
     for word in words:
         middle = (word.start + word.end) / 2
-        near = order[max(0, bisect_right(starts, middle) - 2) : bisect_right(starts, middle)]
+        begun = bisect_right(starts, middle)
+        near = order[max(0, begun - 2) : begun]
         made.append(next((k for k in reversed(near) if middle < cues[k].end), NOWHERE))
     return made
 
