@@ -95,7 +95,7 @@ def apply_command(
     edit = Edit(video, edited, tuple(voice or ()), transcript, plan, covers.value if covers else None, choice, face,
                 language, region, audio_track)  # fmt: skip
     target = out or video.with_name(f"{video.stem}.edited{_suffix(video)}")
-    texts = CaptionTexts.found(video, edited, target, captions, captions_out or "", overwrite)
+    texts = CaptionTexts.found(video, edited, target, captions, captions_out or "", overwrite or dry_run)
     cache, clock = cache_of(console), Clock()
     if dry_run:
         with planned(edit, cache, clock, console) as ready:
