@@ -282,3 +282,14 @@ def test_without_an_edit_chapters_stay_to_the_fraction_of_a_frame() -> None:
     assert [float(c.start) for c in made.chapters] == pytest.approx([0.123, 3.003, 6.25])
     assert made.chapters[0].end < made.chapters[1].start  # a gap stays one
     assert made.chapters[1].end == made.chapters[2].start
+
+
+def test_a_new_take_that_says_something_else_is_cut_into_cues_anew() -> None:
+    text = "hello to you all. this is quite another talk about nothing much now."
+    spoken = [Caption(t, 0.5 + 0.4 * k, 0.85 + 0.4 * k) for k, t in enumerate(text.split())]
+    plan = build_take(source("25", 8.0), Script(tuple(text.split()), ()), spoken, (VoiceRef("v.wav", "1" * 64),),
+                      [44100 * 8])  # fmt: skip
+    made = retime(plan, read_captions(VTT, "vtt"), TIMES)
+    assert [" ".join(c.lines) for c in made.file.cues] == [
+        "hello to you all.", "this is quite another talk about nothing much now."
+    ]  # fmt: skip

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from editalk.plan import Caption, EditPlan
 from editalk.sidecars.cuetext import CueText, StyledWord, fits, put_together, taken_apart
-from editalk.sidecars.homes import ALONE, NOWHERE, Homes, homes
+from editalk.sidecars.homes import ALONE, NOWHERE, SAME, Homes, homes
 from editalk.sidecars.places import Placed, in_order, over_footage, retimed_within, span_of
 from editalk.sidecars.words import Said, said, spoken_key
 from editalk.transcript import Segment, Transcript, Word, cues
@@ -77,12 +77,10 @@ class _Retiming:
         return Retimed(file, self.homes.translated, untouched, over, gone, self.unsaid)
 
     def _groups(self) -> list[_Group]:
-        of = self._homes_of_captions()
-        found, at = [], 0
-        for home, run in groupby(of):
-            count = len(list(run))
-            found.append(_Group(home, at, at + count))
-            at += count
+        found = _runs(self._homes_of_captions())
+        if not self.said.footage:
+            of = [ALONE if self._little_is_left(g) else g.home for g in found for _ in range(g.start, g.end)]
+            found = _runs(of)
         longest: dict[int, _Group] = {}
         for group in found:
             if group.home >= 0 and not self.homes.follows[group.home]:
@@ -90,6 +88,11 @@ class _Retiming:
                 if kept is None or group.end - group.start > kept.end - kept.start:
                     longest[group.home] = group
         return [g for g in found if g.home not in longest or longest[g.home] is g]
+
+    def _little_is_left(self, group: _Group) -> bool:
+        """Whether a new take says so little of a cue that the rest had better be cut into cues anew."""
+        kept = sum(bool(self.said.words[k]) for k in range(group.start, group.end))
+        return group.home >= 0 and self.homes.follows[group.home] and kept < SAME * (group.end - group.start)
 
     def _homes_of_captions(self) -> list[int]:
         """The cue that each caption of the plan stands in."""
@@ -256,6 +259,16 @@ class _Retiming:
                            lines=put_together([w for w, _ in part], like)), ALONE, True)
             for part in _parted(told)
         ]  # fmt: skip
+
+
+def _runs(of: Sequence[int]) -> list[_Group]:
+    """Neighbouring captions of one home."""
+    found, at = [], 0
+    for home, run in groupby(of):
+        count = len(list(run))
+        found.append(_Group(home, at, at + count))
+        at += count
+    return found
 
 
 def _reworded(styled: Sequence[StyledWord], text: str) -> list[StyledWord]:
