@@ -19,6 +19,7 @@ from editalk.errors import MediaError
 from editalk.media import FrameReader, VideoInfo, to_frame
 from editalk.media.image import copied, plane_array, to_working
 from editalk.plan import EditPlan, RenderWindow
+from editalk.timebase import FrameRange
 
 _EVEN = 4  # pixels that an area begins at a multiple of: whole chroma samples
 _CLOCK = 25  # a strip counts its frames in ticks of this many a second, whatever the footage's rate
@@ -102,6 +103,28 @@ def read_strip(path: Path) -> Iterator[tuple[int, VideoFrame]]:
                     yield round(frame.pts * frame.time_base * _CLOCK), frame
     except av.FFmpegError as error:
         raise MediaError(f"{path}: a rendered window cannot be read ({error}); delete it and run again") from error
+
+
+def new_frames(strips: Sequence[Strip]) -> tuple[FrameRange, ...]:
+    """The timeline frames that have new pictures, stretches in order and not adjoining; nothing is decoded."""
+    made: list[FrameRange] = []
+    for strip in strips:
+        for number in sorted(_numbers(strip.path)):
+            frame = strip.window.span.start + number
+            if made and made[-1].end == frame:
+                made[-1] = FrameRange(made[-1].start, frame + 1)
+            else:
+                made.append(FrameRange(frame, frame + 1))
+    return tuple(made)
+
+
+def _numbers(path: Path) -> Iterator[int]:
+    """The places in the window of the pictures that a StripWriter wrote."""
+    if path.stat().st_size:
+        with av.open(str(path)) as box:
+            for packet in box.demux(video=0):
+                if packet.pts is not None and packet.time_base is not None:
+                    yield round(packet.pts * packet.time_base * _CLOCK)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def make_folder(folder: Path) -> None:
 
 def write_texts(texts: dict[Path, str]) -> None:
     """All of them whole, or none. Raises OutputError."""
-    parts = {path: path.with_name(f".{path.name[:40]}.{os.getpid()}.part") for path in texts}
+    parts = {path: path.with_name(f".{path.name[:40]}.{os.getpid()}.{k}.part") for k, path in enumerate(texts)}
     path = next(iter(texts))
     try:
         for path, text in texts.items():

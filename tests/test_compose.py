@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from editalk.backends.base import Rendered
-from editalk.compose import StripWriter, paste, read_strip, timeline
+from editalk.compose import StripWriter, new_frames, paste, read_strip, timeline
 from editalk.errors import MediaError
 from editalk.latent import Strip
 from editalk.media import FrameReader, probe, to_image, working_format
@@ -99,3 +99,16 @@ def test_a_picture_that_was_not_rendered_is_an_error(clip: Clip) -> None:
         plan = plan_of((Piece(0, 3, None, 0),), (), reader)
         with pytest.raises(MediaError, match="frame 0 was not rendered"):
             list(timeline(plan, reader, []))
+
+
+def test_which_frames_are_new(clip: Clip, tmp_path: Path) -> None:
+    info = probe(clip("25"))
+    strips = [Rendering(window_of(5, 15), tmp_path / "a.mkv"), Rendering(window_of(15, 20), tmp_path / "b.mkv"),
+              Rendering(window_of(30, 40), tmp_path / "none.mkv")]  # fmt: skip
+    with FrameReader(info) as reader:
+        for strip, numbers in zip(strips, ((2, 3, 4, 9), (0, 1), ()), strict=True):
+            writer = StripWriter(strip.path, info.video, working_format(info.video.pix_fmt))
+            for number in numbers:
+                writer.write(number, to_working(reader.frame(number)))
+            writer.close()
+    assert new_frames(strips) == (FrameRange(7, 10), FrameRange(14, 17))

@@ -22,6 +22,7 @@ HEAVY = (
     "pydub",
     "num2words",
     "jax",
+    "opentimelineio",
 )
 LIMIT = 0.5  # seconds over an interpreter that does nothing
 REPORT = f"; import json, sys; print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]), file=sys.stderr)"

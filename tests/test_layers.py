@@ -14,7 +14,7 @@ ROOT = Path(editalk.__file__).resolve().parent
 LAYERS = (
     "errors", "timebase", "spoken", "cache", "reporting", "models", "audio", "media", "transcript", "asr", "markup",
     "diff", "voice", "cuts", "operations", "latent", "plan", "soundtrack", "sidecars", "face", "analysis", "backends",
-    "compose", "mux", "texts", "quality", "pipeline", "doctor", "upkeep", "console", "cli", "__main__",
+    "compose", "mux", "texts", "interchange", "quality", "pipeline", "doctor", "upkeep", "console", "cli", "__main__",
 )  # fmt: skip
 
 

@@ -26,12 +26,14 @@ from editalk.cli.options import (
     Quiet,
     RegionName,
     Seed,
+    TimelineFormats,
     TranscriptFile,
     Verbose,
     Video,
     VoiceFiles,
     WeightsName,
     cache_of,
+    edited_path,
 )
 from editalk.console import Console, ProgressMode, print_json
 from editalk.errors import QualityError, UsageError
@@ -65,6 +67,7 @@ def apply_command(
     captions_out: CaptionsOut = None,
     device: Device = None,
     seed: Seed = 0,
+    timeline: TimelineFormats = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and report; render nothing.")] = False,
     fail_on: Annotated[
         list[str] | None,
@@ -82,6 +85,7 @@ def apply_command(
     """Make VIDEO say what EDITED says."""
     from editalk.backends import Choice
     from editalk.backends.dit.parallel import writes
+    from editalk.interchange import get_writers
     from editalk.media.container import check_file
     from editalk.pipeline import Clock, Edit, planned, report, run, summary
     from editalk.pipeline.captions import CaptionTexts
@@ -93,8 +97,8 @@ def apply_command(
     console = Console(quiet or not writes(), progress)
     choice = Choice(backend, device, weights, precision, offload, lip_pass, seed)
     edit = Edit(video, edited, tuple(voice or ()), transcript, plan, covers.value if covers else None, choice, face,
-                language, region, audio_track)  # fmt: skip
-    target = out or video.with_name(f"{video.stem}.edited{_suffix(video)}")
+                language, region, get_writers(timeline) if timeline is not None else (), audio_track)  # fmt: skip
+    target = out or edited_path(video)
     texts = CaptionTexts.found(video, edited, target, captions, captions_out or "", overwrite or dry_run)
     cache, clock = cache_of(console), Clock()
     if dry_run:
@@ -140,11 +144,9 @@ def _print_report(made: dict[str, Any], console: Console) -> None:
             f"wrote {made['output']}: {made['duration']:.2f} s, {made['frames']} frames, {made['frames_identical']} of "
             f"them the source's own, {sum(made['seconds'].values()):.1f} s with backend {made['backend']}"
         )
+        for path in made["timelines"]:
+            console.say(f"wrote {path}")
         for join in made["joins"]:
             if not join["ok"]:
                 console.warn(f"the join at {join['at']:.2f} s may show: {', '.join(join['reasons'])} "
                              f"(score {join['score']:.2f}, usual is 1); a word more or less may help")  # fmt: skip
-
-
-def _suffix(video: Path) -> str:
-    return video.suffix if video.suffix.lower() in (".mp4", ".mov", ".mkv", ".m4v") else ".mp4"

@@ -27,6 +27,10 @@ def regions() -> list[str]:
     return ["mouth", "face", "head", "frame"]
 
 
+def timelines() -> list[str]:
+    return ["otio", "fcpxml", "edl", "xml"]
+
+
 def devices() -> list[str]:
     return ["auto", "cpu", "cuda"]
 

@@ -19,12 +19,14 @@ from editalk.cli.options import (
     Mode,
     Overwrite,
     Quiet,
+    TimelineFormats,
     TranscriptFile,
     Verbose,
     Video,
     VoiceFiles,
     WeightsName,
     cache_of,
+    edited_path,
 )
 from editalk.console import Console, ProgressMode, print_json
 from editalk.errors import UsageError
@@ -127,6 +129,7 @@ def plan_command(
     face: Face = None,
     language: Language = None,
     audio_track: AudioTrack = 1,
+    timeline: TimelineFormats = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -134,19 +137,30 @@ def plan_command(
 ) -> None:
     """Write the plan of an edit as JSON; nothing is rendered."""
     from editalk.backends import Choice
-    from editalk.pipeline import Clock, Edit, planned
+    from editalk.interchange import get_writers
+    from editalk.pipeline import Clock, Edit, check_timelines, planned, timelines
     from editalk.plan import to_json
     from editalk.texts import check_text_target, write_texts
 
     if out is not None:
         check_text_target(out, overwrite, source=video)
+    writers = get_writers(timeline) if timeline is not None else ()
+    base = out or edited_path(video)
+    check_timelines(writers, base, overwrite, video)
     edit = Edit(video, edited, tuple(voice or ()), transcript, None, covers.value if covers else None,
-                Choice(backend, weights=weights), face, language, audio_track=audio_track)  # fmt: skip
+                Choice(backend, weights=weights), face, language, timelines=writers,
+                audio_track=audio_track)  # fmt: skip
     console = Console(quiet, progress)
     with planned(edit, cache_of(console), Clock(), console) as ready:
         text = to_json(ready.plan)
+        spans = [window.span for window in ready.plan.windows]
+        texts = timelines(writers, base, edited_path(video), ready.plan, spans, ready.source.info, ready.voices,
+                          ready.transcript)  # fmt: skip
+    if out is not None:
+        texts = {out: text, **texts}
+    if texts:
+        write_texts(texts)
+    for path in texts:
+        console.say(f"wrote {path}")
     if out is None:
         print(text, end="")
-    else:
-        write_texts({out: text})
-        console.say(f"wrote {out}")

@@ -96,7 +96,18 @@ Device = Annotated[
     typer.Option("--device", metavar="D", rich_help_panel=BACKEND, autocompletion=complete.devices,
                  help="cpu or cuda."),
 ]  # fmt: skip
+TimelineFormats = Annotated[
+    str | None,
+    typer.Option("--timeline", metavar="FORMATS", autocompletion=complete.timelines,
+                 help="Timelines too: of otio, fcpxml, edl, xml."),
+]  # fmt: skip
 Seed = Annotated[int, typer.Option("--seed", rich_help_panel=BACKEND, help="For backends that draw lots.")]
+
+
+def edited_path(video: Path) -> Path:
+    """Where the edit of a video goes."""
+    suffix = video.suffix if video.suffix.lower() in (".mp4", ".mov", ".mkv", ".m4v") else ".mp4"
+    return video.with_name(f"{video.stem}.edited{suffix}")
 
 
 def cache_of(console: Console) -> Cache:

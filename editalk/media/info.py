@@ -109,8 +109,9 @@ class Chapter:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """A video file with sound. `duration`: of the picture, seconds. `sha256`: of the file's bytes. `audio`: the sound
-    stream that is edited; `further`: the others, but for `undecoded` ones that nothing here can decode.
+    """A video file with sound. `duration`: of the picture, seconds. `sha256`: of the file's bytes. `reel`: the tape or
+    card that it says it is of. `audio`: the sound stream that is edited; `further`: the others, but for `undecoded`
+    ones that nothing here can decode.
     """
 
     path: Path
@@ -121,6 +122,7 @@ class MediaInfo:
     metadata: tuple[tuple[str, str], ...]
     timecode: str | None
     sha256: str
+    reel: str | None = None
     further: tuple[AudioInfo, ...] = ()
     subtitles: tuple[SubtitleInfo, ...] = ()
     chapters: tuple[Chapter, ...] = ()

@@ -45,8 +45,9 @@ def probe(path: Path, track: int = 1) -> MediaInfo:
             audio=_audio_info(path, audio, packets.sound_start),
             duration=float(info.rate.seconds(info.frames)),
             metadata=tuple(container.metadata.items()),
-            timecode=_timecode(container),
+            timecode=_tag(container, "timecode"),
             sha256=sha256(path),
+            reel=_tag(container, "reel_name", "com.apple.proapps.reel"),
             further=tuple(
                 _audio_info(path, s, (s.start_time or 0) * (s.time_base or Fraction(1)))
                 for s in decodable(container) if s.index != audio.index
@@ -260,9 +261,10 @@ def _chapters(container: InputContainer, start: Fraction) -> tuple[Chapter, ...]
     return tuple(found)
 
 
-def _timecode(container: InputContainer) -> str | None:
+def _tag(container: InputContainer, *names: str) -> str | None:
+    """The first of the tags, in any case, that the file or one of its streams has."""
     for metadata in (container.metadata, *(stream.metadata for stream in container.streams)):
-        for key in ("timecode", "TIMECODE"):
-            if key in metadata:
-                return metadata[key]
+        for key, value in metadata.items():
+            if key.lower() in names and value:
+                return value
     return None

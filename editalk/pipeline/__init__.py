@@ -14,21 +14,24 @@ from editalk.backends.base import Backend
 from editalk.cache import Cache, scratch
 from editalk.errors import DeviceError, PlanError, SourceError, UsageError
 from editalk.face import FaceTracker
+from editalk.interchange import Writer, check_rate
 from editalk.media import SoundFile
 from editalk.mux import check_target
 from editalk.pipeline.apply import Clock, Result, apply, bring_along, operations, report
 from editalk.pipeline.edit import listen, open_voices, plan_edit, read_script, spoken_ranges
 from editalk.pipeline.render import footage_of
 from editalk.pipeline.source import Listening, Source, beside, opened, read_text, transcribe, words_of
+from editalk.pipeline.timelines import check_timelines, timelines
 from editalk.plan import EditPlan, Region, Script, VoiceRef, from_json
 from editalk.reporting import Reporter
 from editalk.soundtrack import Soundtrack
+from editalk.texts import write_texts
 from editalk.timebase import FrameRange
 from editalk.transcript import Transcript
 
 __all__ = [
-    "Clock", "Edit", "Listening", "Prepared", "Result", "Source", "beside", "edited_words", "opened", "operations",
-    "planned", "report", "run", "summary", "transcribe", "words_of",
+    "Clock", "Edit", "Listening", "Prepared", "Result", "Source", "beside", "check_timelines", "edited_words", "opened",
+    "operations", "planned", "report", "run", "summary", "timelines", "transcribe", "words_of",
 ]  # fmt: skip
 
 
@@ -48,6 +51,7 @@ class Edit:
     face: int | None = None
     language: str | None = None
     region: str | None = None
+    timelines: tuple[Writer, ...] = ()
     audio_track: int = 1
 
 
@@ -79,6 +83,7 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
             plan = from_json(read_text(edit.plan, PlanError), str(edit.plan)) if edit.plan is not None else None
             track = edit.audio_track if plan is None else plan.source.track
             source = stack.enter_context(opened(edit.video, reporter, track))
+        check_rate(edit.timelines, source.info.video.rate, str(edit.video))
         backend, why = choose(edit.backend)
         plan = _of_source(plan, source, edit.plan) if plan is not None else None
         with clock.stage("transcript"):
@@ -91,6 +96,7 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
             paths = edit.voices or _voices_of(plan, edit.plan)
             decoded = open_voices(paths, source, stack)
             _same_voices(plan, [ref for ref, _ in decoded], edit.plan)
+            plan = replace(plan, voices=tuple(ref for ref, _ in decoded))  # where they lie now
             yield Prepared(source, transcript, plan, tuple(sound for _, sound in decoded), analysis, backend, why)
             return
         script = read_script(_edited(edit), transcript)
@@ -110,6 +116,7 @@ def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, repo
     """Transcript to finished file; `out` is written whole or not at all. None: of several processes another writes it.
     """
     check_target(out, overwrite, edit.video)
+    check_timelines(edit.timelines, out, overwrite, edit.video)
     with planned(edit, cache, clock, reporter) as ready:
         if edit.backend.name == "auto":
             reporter.say(f"backend {ready.backend.name}: {ready.why}")
@@ -122,8 +129,14 @@ def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, repo
         with scratch() as folder:
             with clock.stage("decode"):
                 along = bring_along(ready.source.info, ready.plan, words, out, folder, reporter)
-            return apply(ready.plan, ready.source, speech, along, ready.analysis, ready.backend, out, overwrite,
+            made = apply(ready.plan, ready.source, speech, along, ready.analysis, ready.backend, out, overwrite,
                          cache, edit.backend.seed, clock, reporter)  # fmt: skip
+        if made is None or not edit.timelines:
+            return made
+        texts = timelines(edit.timelines, out, out, ready.plan, made.rendered, ready.source.info, ready.voices,
+                          ready.transcript)  # fmt: skip
+        write_texts(texts)
+        return replace(made, timelines=tuple(texts))
 
 
 def _check_lips(ready: Prepared) -> None:

@@ -17,7 +17,7 @@ from editalk.analysis import Analysis
 from editalk.backends.base import Backend
 from editalk.backends.dit.parallel import writes
 from editalk.cache import Cache
-from editalk.compose import Shown, timeline
+from editalk.compose import Shown, new_frames, timeline
 from editalk.media import MediaInfo
 from editalk.media.image import luma
 from editalk.mux import CONTAINERS, Writer, check_sounds
@@ -65,7 +65,7 @@ class Along:
 
 @dataclass(frozen=True)
 class Result:
-    """What `apply` did."""
+    """What `apply` did. `rendered`: the timeline frames that have new pictures."""
 
     output: Path
     plan: EditPlan
@@ -76,6 +76,8 @@ class Result:
     joins: tuple[JoinCheck, ...]
     clicks: tuple[ClickCheck, ...]
     figures: dict[str, int]
+    rendered: tuple[FrameRange, ...]
+    timelines: tuple[Path, ...] = ()
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -113,7 +115,8 @@ def apply(
                subtitles=along.subtitles.tracks) as writer,
     ):  # fmt: skip
         pictures, sounds, identical = _write(plan, source, strips, speech, along, analysis, writer, reporter)
-    return Result(out, plan, info, along, backend.name, identical, pictures, sounds, backend.figures())
+    return Result(out, plan, info, along, backend.name, identical, pictures, sounds, backend.figures(),
+                  new_frames(strips))  # fmt: skip
 
 
 def _write(
@@ -184,6 +187,7 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
     rate, at = plan.source.rate, plan.source.sample_rate
     return {
         "output": str(result.output),
+        "timelines": [str(path) for path in result.timelines],
         "backend": result.backend,
         "backend_figures": result.figures,
         "frame_rate": str(rate),
