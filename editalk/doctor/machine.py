@@ -84,7 +84,7 @@ def gpu() -> Check:
 
 def processor() -> Check:
     """Cores and memory that this process may use."""
-    import psutil  # accelerate's
+    import psutil
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     held, free = psutil.virtual_memory(), _allowed()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 
-import opentimelineio as otio  # type: ignore[import-untyped]
+import opentimelineio as otio
 
 from editalk.interchange.reels import reels
 from editalk.interchange.rounding import in_frames

@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
 
-import opentimelineio as otio  # type: ignore[import-untyped]
+import opentimelineio as otio
 
 from editalk.interchange.rounding import in_frames
 from editalk.interchange.schema import marker, to_otio

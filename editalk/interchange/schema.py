@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import floor
 from typing import Any
 
-import opentimelineio as otio  # type: ignore[import-untyped]
+import opentimelineio as otio
 
 from editalk.interchange.reels import reels
 from editalk.interchange.types import Clip, Mark, Media, Timeline, Track

@@ -21,7 +21,7 @@ def read_timecode(text: str | None, rate: FrameRate) -> tuple[int, bool]:
     """(frames from midnight, drop-frame) of a file's timecode; (0, False) where it has none that its rate can count."""
     if text is None or rate.value not in COUNTED or not _FORM.fullmatch(text.strip()):
         return 0, False
-    import opentimelineio as otio  # type: ignore[import-untyped]
+    import opentimelineio as otio
 
     text = text.strip()
     drop = text[8] in ";.," and rate.value in DROPPING

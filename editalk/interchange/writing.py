@@ -38,7 +38,7 @@ class OtioWriter:
     counts: ClassVar[bool] = False
 
     def write(self, timelines: Sequence[Timeline]) -> str:
-        import opentimelineio as otio  # type: ignore[import-untyped]
+        import opentimelineio as otio
 
         from editalk.interchange.schema import to_otio
 

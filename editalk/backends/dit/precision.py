@@ -192,7 +192,7 @@ def free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    import psutil  # accelerate's
+    import psutil
 
     return int(psutil.virtual_memory().available)
 
