@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +24,7 @@ from editalk.audio import (
     stretch,
 )
 from editalk.plan.types import EditPlan, Origin, SoundPiece
-from editalk.timebase import TimeRange, samples
+from editalk.timebase import TimeRange, nearest, samples
 
 CLEANER_DB = 10.0  # a voice whose floor is that far below the take's room tone gets the tone under it
 FLOOR_SECONDS = 60  # of a voice that its floor is found from
@@ -50,6 +51,14 @@ class Soundtrack:
         self, plan: EditPlan, source: SoundReader, voices: Sequence[SoundReader], speech: Sequence[TimeRange]
     ) -> None:
         self._track = _Track(plan.sound, source, voices, speech=speech)
+
+    @classmethod
+    def along(cls, plan: EditPlan, track: SoundReader, speech: Sequence[TimeRange]) -> Soundtrack:
+        """A further track of the source, at a rate of its own, cut along: the same stretches and crossfades, its own
+        room tone where the plan's sound is new.
+        """
+        pieces = _at_rate(plan.sound, plan.source.sample_rate, track.rate)
+        return cls(replace(plan, sound=pieces), track, (), speech)
 
     @property
     def samples(self) -> int:
@@ -227,6 +236,27 @@ class _Track:
     @staticmethod
     def _gained(sound: Samples, gain_db: float) -> Samples:
         return sound if gain_db == 0 else np.asarray(sound * np.float32(10 ** (gain_db / 20)), np.float32)
+
+
+def _at_rate(pieces: Sequence[SoundPiece], given: int, rate: int) -> tuple[SoundPiece, ...]:
+    """Pieces at another sample rate, new sound as room tone. Each edge is within half a sample of its place."""
+
+    def at(sample: int) -> int:
+        return nearest(Fraction(sample * rate, given))
+
+    made = []
+    for piece in pieces:
+        start, offset = at(piece.start), at(piece.offset)
+        length = at(piece.end) - start
+        stretched = at(piece.offset + piece.source_samples) - offset
+        if piece.origin is not Origin.SOURCE:
+            piece = replace(piece, origin=Origin.ROOM_TONE, offset=0, voice=None, gain_db=0.0)
+            offset, stretched = 0, length
+        elif piece.samples == piece.source_samples:
+            stretched = length
+        made.append(replace(piece, start=start, samples=length, offset=offset, source_samples=stretched,
+                            fade=at(piece.fade)))  # fmt: skip
+    return tuple(made)
 
 
 def _with_fades(pieces: Sequence[SoundPiece]) -> tuple[SoundPiece, ...]:

@@ -15,6 +15,7 @@ from editalk.cli import main
 from editalk.cli.painting import painted
 from editalk.pipeline import estimate, source
 from editalk.pipeline.changes import Comparison, compared
+from editalk.pipeline.source import Listening
 
 Clip = Callable[[str], Path]
 WORDS = "This is the first part of it. And that was the other one, friends. So we end here.".split()
@@ -48,7 +49,7 @@ def made_of(talk: Path, text: str) -> Comparison:
     from editalk.console import Console as Messages
     from editalk.console import ProgressMode
 
-    return compared(talk, Path(edited(talk, text)), None, None, Cache(), Messages(mode=ProgressMode.NONE))
+    return compared(talk, Path(edited(talk, text)), None, Listening(), Cache(), Messages(mode=ProgressMode.NONE))
 
 
 def test_every_change_has_its_seconds_and_frames(talk: Path) -> None:

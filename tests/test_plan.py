@@ -28,7 +28,7 @@ from editalk.plan import (
     to_json,
 )
 from editalk.plan.strands import strands
-from editalk.timebase import FrameRate
+from editalk.timebase import FrameRate, TimeRange
 from editalk.transcript import Word
 
 RATES = ["24000/1001", "25", "30000/1001", "50", "60", "1350/61"]
@@ -288,3 +288,18 @@ def test_a_broken_plan_names_the_place(change: object, message: str) -> None:
     change(data)  # type: ignore[operator]
     with pytest.raises(PlanError, match=message):
         from_json(json.dumps(data))
+
+
+@pytest.mark.parametrize("retime", [None, 2.0])
+def test_new_words_are_timed_as_the_voice_says_them(retime: float | None) -> None:
+    words = even_words(4, 4.0)
+    edits = (WordEdit(Tag.EQUAL, 0, 2, 0, 2), WordEdit(Tag.INSERT, 2, 2, 2, 4), WordEdit(Tag.EQUAL, 2, 4, 4, 6))
+    marks = () if retime is None else (Attribute(2, 4, None, retime),)
+    script = Script(("w0", "w1", "brand", "new", "w2", "w3"), edits, marks)
+    heard = NewSound(2, 4, 0, 1.0, 2.01, words=(TimeRange(1.1, 1.4), TimeRange(1.5, 1.9)))
+    plan = build_plan(source("25", 4.0), words, script, PreferredCuts(), [heard], (VoiceRef("v.wav", "1" * 64),))
+    voice = next(p for p in plan.sound if p.origin is Origin.VOICE)
+    begin, pace = voice.start / 44100, voice.samples / voice.source_samples
+    for caption, word in zip(plan.captions[2:4], heard.words, strict=True):
+        for said, heard_at in ((caption.start, word.start), (caption.end, word.end)):
+            assert said == pytest.approx(begin + (heard_at - voice.offset / 44100) * pace, abs=0.001)

@@ -9,7 +9,10 @@ import typer
 
 from editalk.cli import complete
 from editalk.cli.options import (
+    AudioTrack,
     BackendName,
+    CaptionFiles,
+    CaptionsOut,
     CoversOption,
     Device,
     Face,
@@ -59,6 +62,9 @@ def apply_command(
     face: Face = None,
     transcript: TranscriptFile = None,
     language: Language = None,
+    audio_track: AudioTrack = 1,
+    captions: CaptionFiles = None,
+    captions_out: CaptionsOut = None,
     device: Device = None,
     seed: Seed = 0,
     timeline: TimelineFormats = None,
@@ -82,6 +88,7 @@ def apply_command(
     from editalk.interchange import get_writers
     from editalk.media.container import check_file
     from editalk.pipeline import Clock, Edit, planned, report, run, summary
+    from editalk.pipeline.captions import CaptionTexts
 
     if (edited is None) == (plan is None):
         raise UsageError("give either EDITED or --plan")
@@ -90,8 +97,9 @@ def apply_command(
     console = Console(quiet or not writes(), progress)
     choice = Choice(backend, device, weights, precision, offload, lip_pass, seed)
     edit = Edit(video, edited, tuple(voice or ()), transcript, plan, covers.value if covers else None, choice, face,
-                language, region, get_writers(timeline) if timeline is not None else ())  # fmt: skip
+                language, region, get_writers(timeline) if timeline is not None else (), audio_track)  # fmt: skip
     target = out or edited_path(video)
+    texts = CaptionTexts.found(video, edited, target, captions, captions_out or "", overwrite or dry_run)
     cache, clock = cache_of(console), Clock()
     if dry_run:
         with planned(edit, cache, clock, console) as ready:
@@ -101,6 +109,7 @@ def apply_command(
         if result is None:
             return  # of several processes another one reports
         made = report(result, clock)
+        made["captions"] += texts.write(result.plan, result.words, console)
     made["warnings"] = console.warnings
     if as_json:
         print_json(made)

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from editalk.cli.options import Json, Language, Mode, Overwrite, Quiet, TranscriptFile, Verbose, Video, cache_of
+from editalk.cli.options import (
+    AudioTrack,
+    Json,
+    Language,
+    Mode,
+    Overwrite,
+    Quiet,
+    TranscriptFile,
+    Verbose,
+    Video,
+    cache_of,
+)
 from editalk.console import Console, ProgressMode, print_json
 from editalk.errors import UsageError
 
@@ -29,6 +40,7 @@ def clean_command(
     ] = None,
     transcript: TranscriptFile = None,
     language: Language = None,
+    audio_track: AudioTrack = 1,
     overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -39,6 +51,7 @@ def clean_command(
     from editalk.clean import LONGEST_PAUSE, Wanted
     from editalk.media.container import check_file
     from editalk.pipeline.cleaning import cleaned
+    from editalk.pipeline.source import Listening
     from editalk.texts import check_text_target, write_texts
 
     wanted = Wanted(fillers or bool(filler), repeats, pauses, tuple(filler or ()))
@@ -52,7 +65,8 @@ def clean_command(
     check_file(video)
     check_text_target(target, overwrite, source=video)
     console = Console(quiet, progress)
-    made = cleaned(video, transcript, language, wanted, cache_of(console), console)
+    how = Listening(language=language, track=audio_track)
+    made = cleaned(video, transcript, how, wanted, cache_of(console), console)
     write_texts({target: made.text})
     console.say(f"{video}: {made.summary()}")
     if as_json:

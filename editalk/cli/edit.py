@@ -10,6 +10,7 @@ import typer
 
 from editalk.cli import complete
 from editalk.cli.options import (
+    AudioTrack,
     BackendName,
     CoversOption,
     Edited,
@@ -52,6 +53,7 @@ def transcribe_command(
         ),
     ] = "auto",
     language: Language = None,
+    audio_track: AudioTrack = 1,
     formats: Annotated[str, typer.Option("-f", "--format", help="Of json, txt, md, srt, vtt.")] = "json,txt",
     folder: Annotated[
         Path | None, typer.Option("-o", "--output-dir", metavar="DIR", help="Instead of beside VIDEO.")
@@ -72,7 +74,7 @@ def transcribe_command(
     writers = tuple(get_writer(name.strip()) for name in formats.split(",") if name.strip())
     if not writers:
         raise UsageError("--format names none of json, txt, md, srt, vtt")
-    wish = Wish(Listening(script, model, language), writers, folder, overwrite)
+    wish = Wish(Listening(script, model, language, audio_track), writers, folder, overwrite)
     if len(videos) > 1 or videos[0].is_dir():
         _transcribe_several(videos, recursive, wish, as_json, console)
         return
@@ -121,6 +123,7 @@ def diff_command(
     edited: Edited,
     transcript: TranscriptFile = None,
     language: Language = None,
+    audio_track: AudioTrack = 1,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -129,9 +132,11 @@ def diff_command(
     """Show what EDITED changes, word by word, and about what that costs. Nothing is rendered or listened to."""
     from editalk.cli.painting import show
     from editalk.pipeline.changes import compared
+    from editalk.pipeline.source import Listening
 
     console = Console(quiet, progress)
-    made = compared(video, edited, transcript, language, cache_of(console), console)
+    how = Listening(language=language, track=audio_track)
+    made = compared(video, edited, transcript, how, cache_of(console), console)
     if as_json:
         print_json(made.report)
     else:
@@ -151,6 +156,7 @@ def plan_command(
     weights: WeightsName = None,
     face: Face = None,
     language: Language = None,
+    audio_track: AudioTrack = 1,
     timeline: TimelineFormats = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -170,7 +176,8 @@ def plan_command(
     base = out or edited_path(video)
     check_timelines(writers, base, overwrite, video)
     edit = Edit(video, edited, tuple(voice or ()), transcript, None, covers.value if covers else None,
-                Choice(backend, weights=weights), face, language, timelines=writers)  # fmt: skip
+                Choice(backend, weights=weights), face, language, timelines=writers,
+                audio_track=audio_track)  # fmt: skip
     console = Console(quiet, progress)
     with planned(edit, cache_of(console), Clock(), console) as ready:
         text = to_json(ready.plan)

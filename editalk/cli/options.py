@@ -49,6 +49,17 @@ CoversOption = Annotated[
     Covers | None, typer.Option("--voice-covers", help="What the voice says; found out where not given.")
 ]
 Face = Annotated[int | None, typer.Option("--face", metavar="N", min=1, help="The N-th face from the left.")]
+AudioTrack = Annotated[
+    int, typer.Option("--audio-track", metavar="N", min=1, help="The N-th sound track of VIDEO is the one to edit.")
+]
+CaptionFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--captions", metavar="FILE", help="Captions of VIDEO to bring along instead of talk.srt, talk.en.vtt "
+                 "… beside it; repeatable; none: no captions."),
+]  # fmt: skip
+CaptionsOut = Annotated[
+    str | None, typer.Option("--captions-out", metavar="LIST", help="New captions of the edited script: srt, vtt.")
+]
 Language = Annotated[
     str | None, typer.Option("--language", metavar="L", envvar="EDITALK_LANGUAGE", help="Spoken language, e.g. en.")
 ]

@@ -1,17 +1,19 @@
 """Media files in: what a file holds, its frames on a constant grid, its sound in samples."""
 
 from editalk.media.image import from_rgb, rgb, to_frame, to_image, upright, working_format
-from editalk.media.info import AudioInfo, Colour, MediaInfo, VideoInfo
+from editalk.media.info import AudioInfo, Chapter, Colour, MediaInfo, SubtitleInfo, VideoInfo
 from editalk.media.probe import probe, probe_audio
 from editalk.media.reader import FrameReader
 from editalk.media.sound import SoundFile, decode_sound
 
 __all__ = [
     "AudioInfo",
+    "Chapter",
     "Colour",
     "FrameReader",
     "MediaInfo",
     "SoundFile",
+    "SubtitleInfo",
     "VideoInfo",
     "decode_sound",
     "from_rgb",

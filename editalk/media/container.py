@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import av.container
 import av.error
+from av.audio.stream import AudioStream
 
 from editalk.errors import MediaError
 
@@ -36,6 +37,11 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
         raise MediaError(why_unreadable(path, error)) from error
     with container:
         yield container
+
+
+def decodable(container: av.container.InputContainer) -> list[AudioStream]:
+    """The sound streams that a decoder is here for: telephones add some that only their maker can decode."""
+    return [s for s in container.streams.audio if getattr(s, "codec_context", None) is not None]
 
 
 def check_file(path: Path) -> None:

@@ -67,7 +67,9 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """A sound stream. `start`: media time of its first sample, seconds. `bit_rate`: bit/s. `language`: ISO 639-2."""
+    """A sound stream. `start`: media time of its first sample, seconds. `bit_rate`: bit/s. `language`: ISO 639-2.
+    `index`: among all streams of the file. `disposition`: FFmpeg's flags.
+    """
 
     codec: str
     sample_rate: int
@@ -76,12 +78,40 @@ class AudioInfo:
     start: Fraction
     bit_rate: int | None
     language: str | None = None
+    index: int = 0
+    title: str | None = None
+    disposition: int = 0
+
+
+@dataclass(frozen=True)
+class SubtitleInfo:
+    """A stream of subtitles. `codec`: of FFmpeg's decoder. `language`: ISO 639-2. `disposition`: FFmpeg's flags."""
+
+    codec: str
+    index: int
+    language: str | None
+    title: str | None
+    disposition: int
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter of a container: seconds [start, end) from the first frame, `metadata` with its title."""
+
+    start: Fraction
+    end: Fraction
+    metadata: tuple[tuple[str, str], ...]
+
+    @property
+    def title(self) -> str:
+        return dict(self.metadata).get("title", "")
 
 
 @dataclass(frozen=True)
 class MediaInfo:
     """A video file with sound. `duration`: of the picture, seconds. `sha256`: of the file's bytes. `reel`: the tape or
-    card that it says it is of.
+    card that it says it is of. `audio`: the sound stream that is edited; `further`: the others, but for `undecoded`
+    ones that nothing here can decode.
     """
 
     path: Path
@@ -93,3 +123,12 @@ class MediaInfo:
     timecode: str | None
     sha256: str
     reel: str | None = None
+    further: tuple[AudioInfo, ...] = ()
+    subtitles: tuple[SubtitleInfo, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
+    undecoded: int = 0
+
+    @property
+    def sounds(self) -> tuple[AudioInfo, ...]:
+        """All sound streams in the file's order."""
+        return tuple(sorted((self.audio, *self.further), key=lambda sound: sound.index))

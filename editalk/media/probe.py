@@ -12,24 +12,28 @@ import av.error
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
+from av.subtitles.stream import SubtitleStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from editalk.errors import MediaError
-from editalk.media.container import describe, opened
+from editalk.media.container import decodable, describe, opened
 from editalk.media.grid import Ticks, constant_grid, phase
-from editalk.media.info import AudioInfo, Colour, MediaInfo, PacketMap, VideoInfo
+from editalk.media.info import AudioInfo, Chapter, Colour, MediaInfo, PacketMap, SubtitleInfo, VideoInfo
 from editalk.timebase import nearest
 
 _MISSING = 0.5  # seconds that a file may end before its announced end
 
 
-def probe(path: Path) -> MediaInfo:
-    """What a video file with sound holds. Raises MediaError that names the file, the fault and the way out."""
+def probe(path: Path, track: int = 1) -> MediaInfo:
+    """What a video file with sound holds; its `track`-th sound stream, from 1, is the one that is edited.
+
+    Raises MediaError that names the file, the fault and the way out.
+    """
     path = Path(path)
     with opened(path) as container:
-        video, audio = _picture(container, path), _sound(container, path)
+        video, audio = _picture(container, path), _sound(container, path, track)
         packets = _read_packets(container, path, video, audio)
         _check_complete(container, path, packets)
         first = _first_frame(path, video.index)
@@ -44,7 +48,14 @@ def probe(path: Path) -> MediaInfo:
             timecode=_tag(container, "timecode"),
             sha256=sha256(path),
             reel=_tag(container, "reel_name", "com.apple.proapps.reel"),
-        )
+            further=tuple(
+                _audio_info(path, s, (s.start_time or 0) * (s.time_base or Fraction(1)))
+                for s in decodable(container) if s.index != audio.index
+            ),
+            undecoded=len(container.streams.audio) - len(decodable(container)),
+            subtitles=tuple(_subtitle_info(s) for s in container.streams.subtitles),
+            chapters=_chapters(container, info.start),
+        )  # fmt: skip
 
 
 def probe_audio(path: Path) -> AudioInfo:
@@ -77,10 +88,13 @@ def _picture(container: InputContainer, path: Path) -> VideoStream:
     raise MediaError(f"{path} has neither picture nor sound, or only its head is there; name a video, copied whole")
 
 
-def _sound(container: InputContainer, path: Path) -> AudioStream:
-    if not container.streams.audio:
+def _sound(container: InputContainer, path: Path, track: int = 1) -> AudioStream:
+    held = decodable(container)
+    if not held:
         raise MediaError(f"{path} has no sound, so nothing is said in it; name a file with its sound track")
-    return container.streams.audio[0]
+    if not 1 <= track <= len(held):
+        raise MediaError(f"{path} has no audio track {track}, only 1{f' to {len(held)}' if len(held) > 1 else ''}")
+    return held[track - 1]
 
 
 @dataclass
@@ -94,14 +108,16 @@ class _Packets:
     last_duration: int = 0
     sound_start: Fraction = Fraction(0)
     sound_packets: int = 0
-    end: Fraction = Fraction(0)  # media time at which the last packet of either stream ends
+    end: Fraction = Fraction(0)  # media time at which the last packet of any stream ends
     fault: str | None = None
 
 
 def _read_packets(container: InputContainer, path: Path, video: VideoStream, audio: AudioStream) -> _Packets:
     found, last = _Packets(), None
+    if container.format.name.startswith("mov"):  # there chapters are a track, which counts in the file's duration
+        found.end = max((c["end"] * (c["time_base"] or Fraction(0)) for c in container.chapters()), default=found.end)
     try:
-        for packet in container.demux(video, audio):
+        for packet in container.demux(video, *container.streams.audio, *container.streams.subtitles):
             if not packet.size or packet.time_base is None:
                 continue
             if packet.pts is not None:
@@ -110,6 +126,7 @@ def _read_packets(container: InputContainer, path: Path, video: VideoStream, aud
                 if not found.sound_packets and not packet.is_discard and packet.pts is not None:
                     found.sound_start = packet.pts * packet.time_base
                 found.sound_packets += not packet.is_discard
+            if packet.stream_index != video.index:
                 continue
             found.total += 1
             if packet.pts is None:
@@ -206,7 +223,6 @@ def _audio_info(path: Path, stream: AudioStream, start: Fraction) -> AudioInfo:
     context = stream.codec_context
     if not context.sample_rate or not context.channels:
         raise MediaError(f"{path}: its sound has no sample rate or no channels; convert it to WAV or AAC")
-    language = stream.metadata.get("language")
     return AudioInfo(
         codec=context.name,
         sample_rate=context.sample_rate,
@@ -214,8 +230,35 @@ def _audio_info(path: Path, stream: AudioStream, start: Fraction) -> AudioInfo:
         layout=context.layout.name,
         start=start,
         bit_rate=context.bit_rate or None,
-        language=None if language in (None, "und") else language,
+        language=_language(stream),
+        index=stream.index,
+        title=_title(stream),
+        disposition=int(stream.disposition),
     )
+
+
+def _subtitle_info(stream: SubtitleStream) -> SubtitleInfo:
+    # PyAV's types do not know that a stream without a decoder has no context
+    codec = getattr(stream.codec_context, "name", "unknown")
+    return SubtitleInfo(codec, stream.index, _language(stream), _title(stream), int(stream.disposition))
+
+
+def _language(stream: Stream) -> str | None:
+    language = stream.metadata.get("language")
+    return None if language == "und" else language
+
+
+def _title(stream: Stream) -> str | None:
+    return stream.metadata.get("title") or stream.metadata.get("name")  # "name": what QuickTime's box of it is called
+
+
+def _chapters(container: InputContainer, start: Fraction) -> tuple[Chapter, ...]:
+    found = []
+    for chapter in container.chapters():
+        unit = chapter["time_base"] or Fraction(1)
+        span = chapter["start"] * unit - start, chapter["end"] * unit - start
+        found.append(Chapter(*span, tuple(chapter["metadata"].items())))
+    return tuple(found)
 
 
 def _tag(container: InputContainer, *names: str) -> str | None:

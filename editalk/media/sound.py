@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from editalk.audio import Audio, Samples
 from editalk.errors import MediaError, OutputError
-from editalk.media.container import describe, opened
+from editalk.media.container import decodable, describe, opened
 from editalk.timebase import nearest
 
 _JITTER = Fraction(3, 2000)  # seconds: less is the timestamps' rounding, not a gap
@@ -56,17 +56,19 @@ class SoundFile:
 
 
 def decode_sound(
-    path: Path, raw: Path, rate: int | None = None, channels: int | None = None, start: Fraction = Fraction(0)
-) -> SoundFile:
-    """Decode the first sound stream of a file into `raw`, written beside its place and renamed when complete.
+    path: Path, raw: Path, rate: int | None = None, channels: int | None = None, start: Fraction = Fraction(0),
+    index: int | None = None,
+) -> SoundFile:  # fmt: skip
+    """Decode a sound stream of a file into `raw`, written beside its place and renamed when complete.
 
     Sample 0 is media time `start` (for a video, that of its first frame): what lies before is dropped, a later
-    beginning and gaps are filled. `rate`, `channels`: None keeps the file's own. Raises MediaError.
+    beginning and gaps are filled. `rate`, `channels`: None keeps the file's own. `index`: of the stream among all of
+    the file, None: the first one with sound. Raises MediaError.
     """
     part = raw.with_name(raw.name + ".part")
     try:
         with part.open("wb") as out:
-            count, own_rate, own_channels = _write(_timed(path, start, channels), out)
+            count, own_rate, own_channels = _write(_timed(path, start, channels, index), out)
         sound = SoundFile(part, count, own_rate, own_channels)
         if rate is not None and rate != own_rate:
             sound = _resampled(sound, rate)
@@ -92,12 +94,12 @@ class _Block:
     rate: int
 
 
-def _timed(path: Path, start: Fraction, channels: int | None) -> Iterator[_Block]:
+def _timed(path: Path, start: Fraction, channels: int | None, index: int | None) -> Iterator[_Block]:
     """Decoded blocks with the places that their timestamps give them."""
     with opened(path) as container:
-        if not container.streams.audio:
+        stream = next((s for s in decodable(container) if index in (None, s.index)), None)
+        if stream is None:
             raise MediaError(f"{path} has no sound")
-        stream = container.streams.audio[0]
         context = stream.codec_context
         rate, layout = context.sample_rate, context.layout
         wanted = channels or layout.nb_channels

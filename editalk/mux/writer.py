@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -25,9 +25,13 @@ from av.video.stream import VideoStream
 from editalk.audio import Audio
 from editalk.cache import abandoned, owner
 from editalk.errors import OutputError
+from editalk.media.container import opened
 from editalk.media.image import to_working
-from editalk.media.info import MediaInfo
-from editalk.mux.sound import audio_stream
+from editalk.media.info import AudioInfo, Chapter, MediaInfo
+from editalk.media.subtitles import SubtitleTrack
+from editalk.mux.chapters import as_written
+from editalk.mux.sound import audio_stream, check_sounds
+from editalk.mux.subtitles import SubtitleWriter
 from editalk.mux.target import check_target, explain, flush_to_disk
 from editalk.mux.video import video_stream
 from editalk.timebase import FrameRate
@@ -46,7 +50,7 @@ class Writer:
     than ten seconds is written as it comes.
 
     `crf`: constant rate factor, less is better; None: 16 or better, so that it is visually lossless. `preset`: of x264
-    or x265. Raises OutputError.
+    or x265. `chapters`, `subtitles`: in the timeline's order and seconds. Raises OutputError.
     """
 
     def __init__(
@@ -57,11 +61,14 @@ class Writer:
         crf: float | None = None,
         preset: str | None = None,
         overwrite: bool = False,
+        chapters: Sequence[Chapter] = (),
+        subtitles: Sequence[SubtitleTrack] = (),
     ) -> None:
         self.out, self.like, self.rate, self.overwrite = Path(out), like, rate, overwrite
-        self.frames, self.samples = 0, 0
+        self.frames, self.samples = 0, {sound.index: 0 for sound in like.sounds}
         self._crf, self._preset = crf, preset
         self._form = check_target(self.out, overwrite, like.path)
+        check_sounds(like.sounds, self._form)
         begin, end = f".{self.out.stem[:40]}.", f".part{self.out.suffix}"
         for left in abandoned(self.out.parent, begin, end):
             left.unlink(missing_ok=True)
@@ -70,7 +77,10 @@ class Writer:
         try:
             self._container = self._opened()
             self._video = video_stream(self._container, like.video, rate, self._form, crf, preset)
-            self._audio = audio_stream(self._container, like.audio, self._form)
+            self._audio = {s.index: audio_stream(self._container, s, self._form) for s in like.sounds}
+            with opened(like.path) as source:
+                self._titles = [SubtitleWriter(self._container, track, source) for track in subtitles]
+            self._container.set_chapters([as_written(k, chapter) for k, chapter in enumerate(chapters)])
         except BaseException as error:
             self._discard()
             if isinstance(error, (OSError, av.error.FFmpegError, ValueError)):
@@ -103,27 +113,32 @@ class Writer:
             if kept[1] is not None:
                 picture.time_base = kept[1]
         self.frames += 1
+        self._title(self.rate.seconds(self.frames) + 1)
 
-    def sound(self, chunk: Audio) -> None:
-        """The next samples, at the source's sample rate and channels."""
-        info = self.like.audio
+    def sound(self, chunk: Audio, track: AudioInfo | None = None) -> None:
+        """The next samples of a track, at its sample rate and channels; None: the one that is edited."""
+        info = track or self.like.audio
         if chunk.rate != info.sample_rate or chunk.channels != info.channels:
             raise ValueError(f"sound of {chunk.rate} Hz × {chunk.channels} in a file of another kind")
         if not len(chunk.samples):
             return
         flat = np.ascontiguousarray(np.clip(chunk.samples, -1, 1), np.float32).reshape(1, -1)
-        frame = AudioFrame.from_ndarray(flat, format="flt", layout=info.layout)
-        frame.sample_rate, frame.time_base, frame.pts = info.sample_rate, Fraction(1, info.sample_rate), self.samples
-        self._mux(self._audio, frame)
-        self.samples += len(chunk.samples)
+        stream = self._audio[info.index]
+        frame = AudioFrame.from_ndarray(flat, format="flt", layout=stream.codec_context.layout.name)
+        frame.sample_rate, frame.time_base = info.sample_rate, Fraction(1, info.sample_rate)
+        frame.pts = self.samples[info.index]
+        self._mux(stream, frame)
+        self.samples[info.index] += len(chunk.samples)
 
     def close(self) -> None:
         """Complete the file and put it in its place."""
         if self._container is None:
             return
         try:
-            for stream in (self._video, self._audio):
-                self._mux(stream, None)
+            self._mux(self._video, None)
+            for sound in self._audio.values():
+                self._mux(sound, None)
+            self._title(None)
             self._container.close()
             self._container = None
             self._check()
@@ -159,6 +174,14 @@ class Writer:
             packets: Iterable[Packet[Stream]] = stream.encode(frame)  # type: ignore[arg-type]  # each its own kind
             for packet in packets:
                 self._container.mux_one(packet)
+        except (OSError, av.error.FFmpegError) as error:
+            self._discard()
+            raise self._failed(error) from error
+
+    def _title(self, until: Fraction | None) -> None:
+        try:
+            for titles in self._titles:
+                titles.until(until)
         except (OSError, av.error.FFmpegError) as error:
             self._discard()
             raise self._failed(error) from error

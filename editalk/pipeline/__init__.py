@@ -11,13 +11,13 @@ from typing import Any
 from editalk.analysis import Analysis
 from editalk.backends import Choice, choose
 from editalk.backends.base import Backend
-from editalk.cache import Cache
+from editalk.cache import Cache, scratch
 from editalk.errors import DeviceError, PlanError, SourceError, UsageError
 from editalk.face import FaceTracker
 from editalk.interchange import Writer, check_rate
 from editalk.media import SoundFile
 from editalk.mux import check_target
-from editalk.pipeline.apply import Clock, Result, apply, operations, report
+from editalk.pipeline.apply import Clock, Result, apply, bring_along, operations, report
 from editalk.pipeline.edit import listen, open_voices, plan_edit, read_script, spoken_ranges
 from editalk.pipeline.render import footage_of
 from editalk.pipeline.source import Listening, Source, beside, opened, read_text, transcribe, words_of
@@ -37,7 +37,9 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Edit:
-    """What the user asks for. `face`: the N-th from the left, None: the largest. `covers`: None: found out."""
+    """What the user asks for. `face`: the N-th from the left, None: the largest. `covers`: None: found out.
+    `audio_track`: of the file's sound streams, from 1, the one that is edited; a plan has its own.
+    """
 
     video: Path
     edited: Path | None
@@ -50,6 +52,7 @@ class Edit:
     language: str | None = None
     region: str | None = None
     timelines: tuple[Writer, ...] = ()
+    audio_track: int = 1
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,12 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
     """The plan of an edit, for as long as its source stays open. Nothing is rendered."""
     with ExitStack() as stack:
         with clock.stage("decode"):
-            source = stack.enter_context(opened(edit.video, reporter))
+            plan = from_json(read_text(edit.plan, PlanError), str(edit.plan)) if edit.plan is not None else None
+            track = edit.audio_track if plan is None else plan.source.track
+            source = stack.enter_context(opened(edit.video, reporter, track))
         check_rate(edit.timelines, source.info.video.rate, str(edit.video))
         backend, why = choose(edit.backend)
-        plan = _read_plan(edit.plan, source) if edit.plan is not None else None
+        plan = _of_source(plan, source, edit.plan) if plan is not None else None
         with clock.stage("transcript"):
             transcript = words_of(source, edit.transcript, Listening(language=edit.language), cache, reporter)
         analysis = Analysis(
@@ -112,9 +117,13 @@ def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, repo
         with clock.stage("face"):
             ready.analysis.prepare(_footage(ready))
             _warn_without_face(ready, edit.face, reporter)
-        speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken_ranges(ready.transcript))
-        made = apply(ready.plan, ready.source, speech, ready.analysis, ready.backend, out, overwrite, cache,
-                     edit.backend.seed, clock, reporter)  # fmt: skip
+        words = ready.transcript.words
+        speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken_ranges(words))
+        with scratch() as folder:
+            with clock.stage("decode"):
+                along = bring_along(ready.source.info, ready.plan, words, out, folder, reporter)
+            made = apply(ready.plan, ready.source, speech, along, ready.analysis, ready.backend, out, overwrite,
+                         cache, edit.backend.seed, clock, reporter)  # fmt: skip
         if made is None or not edit.timelines:
             return made
         texts = timelines(edit.timelines, out, out, ready.plan, made.rendered, ready.source.info, ready.voices,
@@ -169,8 +178,7 @@ def _warn_without_face(ready: Prepared, face: int | None, reporter: Reporter) ->
         reporter.warn("no face was found: the edit is made without new lips")
 
 
-def _read_plan(path: Path, source: Source) -> EditPlan:
-    plan = from_json(read_text(path, PlanError), str(path))
+def _of_source(plan: EditPlan, source: Source, path: Path | None) -> EditPlan:
     if plan.source.sha256 != source.info.sha256:
         raise SourceError(
             f"{path}: made for another file, {plan.source.name} as it was then, not for this {source.info.path.name}; "

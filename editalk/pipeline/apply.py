@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,22 @@ from editalk.backends.base import Backend
 from editalk.backends.dit.parallel import writes
 from editalk.cache import Cache
 from editalk.compose import Shown, new_frames, timeline
+from editalk.media import MediaInfo
 from editalk.media.image import luma
-from editalk.mux import Writer
+from editalk.mux import CONTAINERS, Writer, check_sounds
 from editalk.pipeline.behind import behind
+from editalk.pipeline.edit import spoken_ranges
 from editalk.pipeline.render import RenderedWindow, render
 from editalk.pipeline.source import Source
+from editalk.pipeline.subtitles import Subtitles, follow_subtitles
+from editalk.pipeline.tracks import Track, by_turns, further_tracks, rows
 from editalk.plan import EditPlan
 from editalk.quality import ClickCheck, ClickWatch, JoinCheck, JoinWatch, natural_click, natural_motion, step_maxima
 from editalk.reporting import Reporter
+from editalk.sidecars import Followed, follow_chapters
 from editalk.soundtrack import Soundtrack
 from editalk.timebase import FrameRange
+from editalk.transcript import Word
 
 CHUNK = 1.0  # seconds of sound that are handled at once
 
@@ -48,11 +54,23 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Along:
+    """What goes along with picture and speech; `words`: of the source's transcript."""
+
+    words: tuple[Word, ...]
+    tracks: tuple[Track, ...]
+    chapters: Followed
+    subtitles: Subtitles
+
+
+@dataclass(frozen=True)
 class Result:
     """What `apply` did. `rendered`: the timeline frames that have new pictures."""
 
     output: Path
     plan: EditPlan
+    source: MediaInfo
+    along: Along
     backend: str
     identical: int
     joins: tuple[JoinCheck, ...]
@@ -61,9 +79,28 @@ class Result:
     rendered: tuple[FrameRange, ...]
     timelines: tuple[Path, ...] = ()
 
+    @property
+    def words(self) -> tuple[Word, ...]:
+        return self.along.words
+
+
+def bring_along(
+    info: MediaInfo, plan: EditPlan, words: tuple[Word, ...], out: Path, folder: Path, reporter: Reporter
+) -> Along:
+    """Further tracks decoded into the folder, chapters and subtitles mapped; what is lost is said.
+
+    Raises OutputError for a track that cannot be written.
+    """
+    check_sounds(info.sounds, CONTAINERS[out.suffix.lower()])
+    chapters = follow_chapters(plan, info.chapters)
+    for gone in chapters.gone:
+        reporter.warn(f"chapter “{gone.title}” is left out: its footage was taken out")
+    tracks = further_tracks(info, plan, spoken_ranges(words), folder, reporter)
+    return Along(words, tracks, chapters, follow_subtitles(info, plan, words, out, reporter))
+
 
 def apply(
-    plan: EditPlan, source: Source, speech: Soundtrack, analysis: Analysis,
+    plan: EditPlan, source: Source, speech: Soundtrack, along: Along, analysis: Analysis,
     backend: Backend, out: Path, overwrite: bool, cache: Cache, seed: int, clock: Clock, reporter: Reporter,
 ) -> Result | None:  # fmt: skip
     """Render what the plan asks for and write the edited video; whole, or nothing. None: another process writes it."""
@@ -71,19 +108,25 @@ def apply(
         strips = render(plan, source, speech, analysis, backend, cache, seed, reporter)
     if not writes():
         return None
-    with clock.stage("mux"), Writer(out, source.info, plan.source.rate, overwrite=overwrite) as writer:
-        pictures, sounds, identical = _write(plan, source, strips, speech, analysis, writer, reporter)
-    return Result(out, plan, backend.name, identical, pictures, sounds, backend.figures(), new_frames(strips))
+    info = replace(source.info, further=tuple(track.info for track in along.tracks))
+    with (
+        clock.stage("mux"),
+        Writer(out, info, plan.source.rate, overwrite=overwrite, chapters=along.chapters.chapters,
+               subtitles=along.subtitles.tracks) as writer,
+    ):  # fmt: skip
+        pictures, sounds, identical = _write(plan, source, strips, speech, along, analysis, writer, reporter)
+    return Result(out, plan, info, along, backend.name, identical, pictures, sounds, backend.figures(),
+                  new_frames(strips))  # fmt: skip
 
 
 def _write(
-    plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], speech: Soundtrack, analysis: Analysis,
-    writer: Writer, reporter: Reporter,
+    plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], speech: Soundtrack, along: Along,
+    analysis: Analysis, writer: Writer, reporter: Reporter,
 ) -> tuple[tuple[JoinCheck, ...], tuple[ClickCheck, ...], int]:  # fmt: skip
     watch = JoinWatch(plan, natural_motion(analysis))
     clicks = ClickWatch(plan, natural_click(_natural_maxima(source)))
     rate, at = plan.source.rate, plan.source.sample_rate
-    sound = speech.chunks(CHUNK)
+    sound, further = speech.chunks(CHUNK), by_turns(along.tracks, CHUNK)
     written = identical = 0
     see = _seeing(watch, analysis)
     with reporter.stage("Writing", plan.frames) as advance, behind() as later:
@@ -93,6 +136,8 @@ def _write(
                     clicks.hear(chunk)
                     later(partial(writer.sound, chunk))
                     written += len(chunk.samples)
+                    for track, part in next(further, ()):
+                        later(partial(writer.sound, part, track))
             later(partial(writer.video, shown.picture))
             identical += shown.source is not None
             see(shown)
@@ -100,6 +145,9 @@ def _write(
         for chunk in sound:
             clicks.hear(chunk)
             later(partial(writer.sound, chunk))
+        for turn in further:
+            for track, part in turn:
+                later(partial(writer.sound, part, track))
     return watch.checks(), clicks.checks(), identical
 
 
@@ -161,6 +209,12 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
             for c in result.clicks
         ],
         "voice_covers": plan.voice_covers,
+        "audio_tracks": rows(result.source),
+        "chapters": [
+            {"title": c.title, "start": round(float(c.start), 3), "end": round(float(c.end), 3)}
+            for c in result.along.chapters.chapters
+        ],
+        "captions": list(result.along.subtitles.rows),
         "seconds": {name: round(seconds, 3) for name, seconds in clock.seconds.items()},
     }  # fmt: skip
 

@@ -14,7 +14,7 @@ from editalk.diff import DiffSpan, Tag, WordEdit, describe, estimate_seconds, sp
 from editalk.media import MediaInfo
 from editalk.pipeline.edit import read_edits
 from editalk.pipeline.estimate import render_seconds
-from editalk.pipeline.source import known_words
+from editalk.pipeline.source import Listening, known_words
 from editalk.plan import (
     Caption,
     EditPlan,
@@ -105,10 +105,10 @@ class Comparison:
 
 
 def compared(
-    video: Path, text: Path, given: Path | None, language: str | None, cache: Cache, reporter: Reporter
+    video: Path, text: Path, given: Path | None, how: Listening, cache: Cache, reporter: Reporter
 ) -> Comparison:
     """The edited text against the video's words; of the video nothing is decoded where there is a transcript."""
-    info, transcript = known_words(video, given, language, cache, reporter)
+    info, transcript = known_words(video, given, how, cache, reporter)
     edited, script = read_edits(text, transcript)
     plan = _estimated(info, transcript, script)
     tokens = spoken_tokens(edited)

@@ -9,7 +9,7 @@ from typing import Any
 
 from editalk.cache import Cache
 from editalk.clean import Cleaning, Kind, Wanted, clean, cleaned_text, listed
-from editalk.pipeline.source import known_words
+from editalk.pipeline.source import Listening, known_words
 from editalk.reporting import Reporter
 from editalk.transcript import Transcript
 
@@ -63,11 +63,11 @@ class Cleaned:
 
 
 def cleaned(
-    video: Path, given: Path | None, language: str | None, wanted: Wanted, cache: Cache, reporter: Reporter
+    video: Path, given: Path | None, how: Listening, wanted: Wanted, cache: Cache, reporter: Reporter
 ) -> Cleaned:
     """What shall go of a video's words; its transcript is `given`, lies beside it or is made now."""
-    info, transcript = known_words(video, given, language, cache, reporter)
-    transcript = replace(transcript, language=language or transcript.language)
+    info, transcript = known_words(video, given, how, cache, reporter)
+    transcript = replace(transcript, language=how.language or transcript.language)
     made = Cleaned(transcript, clean(transcript, wanted), info.duration)
     if wanted.fillers and not listed(transcript.language):
         reporter.warn(f"of language {transcript.language!r} only hm and mm are known as fillers; name others: --filler")

@@ -32,7 +32,7 @@ from editalk.plan import (
 from editalk.plan.strands import strands
 from editalk.reporting import Reporter
 from editalk.timebase import TimeRange, samples
-from editalk.transcript import Transcript
+from editalk.transcript import Transcript, Word
 from editalk.voice import Voice, hear
 
 AROUND = 3.0  # seconds on either side that an insert's loudness is matched to (design, section 5)
@@ -121,7 +121,9 @@ def plan_edit(
             return build_take(source.ref, script, _spoken(script, voices), voices.refs,
                               [sound.samples for sound in voices.sounds], grid_step, region)  # fmt: skip
         new = [] if voices.voice is None else [
-            NewSound(r.token, r.token_end, r.file, r.start, r.end) for r in voices.voice.runs
+            NewSound(r.token, r.token_end, r.file, r.start, r.end, words=tuple(
+                TimeRange(w.start, w.end) for w in voices.voice.words if r.token <= w.token < r.token_end
+            )) for r in voices.voice.runs
         ]  # fmt: skip
         plan = build_plan(source.ref, transcript.words, script, analysis, new, voices.refs, grid_step, region)
         return replace(plan, sound=_placed(_levelled(plan.sound, source, voices), source))
@@ -178,9 +180,9 @@ def _placed(pieces: Sequence[SoundPiece], source: Source) -> tuple[SoundPiece, .
     return tuple(placed)
 
 
-def spoken_ranges(transcript: Transcript) -> tuple[TimeRange, ...]:
+def spoken_ranges(words: Sequence[Word]) -> tuple[TimeRange, ...]:
     """Where the source speaks."""
-    return tuple(TimeRange(w.start, max(w.start, w.end)) for w in transcript.words)
+    return tuple(TimeRange(w.start, max(w.start, w.end)) for w in words)
 
 
 def open_voices(paths: Sequence[Path], source: Source, stack: ExitStack) -> tuple[tuple[VoiceRef, SoundFile], ...]:

@@ -137,8 +137,9 @@ def _key(
         sounds, words = [], []
     pieces = [asdict(replace(p, start=p.start - begin)) for p in window.pieces]
     lips = [(s.start - begin, s.end - begin) for s in window.lips]
-    return key("window", VERSION, backend.key, seed, source.info.sha256, analysis.face, len(window.span), pieces,
-               sounds, lips, window.region.value, window.lip_region.value, words)  # fmt: skip
+    file = source.info.sha256, source.info.audio.index
+    return key("window", VERSION, backend.key, seed, *file, analysis.face, len(window.span), pieces, sounds,
+                lips, window.region.value, window.lip_region.value, words)  # fmt: skip
 
 
 def _words(window: RenderWindow, plan: EditPlan, analysis: Analysis) -> list[list[tuple[str, float, float]]]:

@@ -33,34 +33,40 @@ class Source:
     def ref(self) -> SourceRef:
         video, at = self.info.video, self.sound.rate
         return SourceRef(self.info.path.name, self.info.sha256, video.rate, video.frames, at,
-                         video.rate.sample(video.frames, at), self.sound.channels)  # fmt: skip
+                         video.rate.sample(video.frames, at), self.sound.channels,
+                         1 + self.info.sounds.index(self.info.audio))  # fmt: skip
 
 
 @contextmanager
-def opened(path: Path, reporter: Reporter) -> Iterator[Source]:
-    """The source, for as long as its decoded sound is kept. Raises MediaError."""
-    info = probe(path)
+def opened(path: Path, reporter: Reporter, track: int = 1) -> Iterator[Source]:
+    """The source, for as long as its decoded sound is kept. `track`: of its sound streams, from 1, the one that is
+    edited. Raises MediaError.
+    """
+    info = probe(path, track)
+    index = info.audio.index
     with scratch() as folder, FrameReader(info) as reader:
         with reporter.stage("Decoding the sound"):
-            sound = decode_sound(path, folder / "sound.f32", start=info.video.start)
-            heard = decode_sound(path, folder / "heard.f32", RATE, 1, info.video.start)
+            sound = decode_sound(path, folder / "sound.f32", start=info.video.start, index=index)
+            heard = decode_sound(path, folder / "heard.f32", RATE, 1, info.video.start, index)
         yield Source(info, reader, sound, heard)
 
 
 @dataclass(frozen=True)
 class Listening:
-    """How words are found: by aligning a known script, else by a recogniser."""
+    """How words are found: by aligning a known script, else by a recogniser. `track`: of the sound, from 1 on."""
 
     script: Path | None = None
     model: str = "auto"
     language: str | None = None
+    track: int = 1
 
 
 def transcribe(source: Source, how: Listening, cache: Cache, reporter: Reporter) -> Transcript:
     """The words of the source with their times; kept in the cache."""
     script = read_text(how.script, TranscriptError) if how.script else None
     form = how.script.suffix.lower() if how.script else None
-    name = key("transcript", ALIGNER, source.info.sha256, script, form, how.model, how.language) + ".json"
+    made_from = source.info.sha256, source.info.audio.index
+    name = key("transcript", ALIGNER, *made_from, script, form, how.model, how.language) + ".json"
     held = cache.path("transcript", name)
     if held.exists():
         return read_transcript(held)
@@ -127,15 +133,15 @@ def words_of(source: Source, given: Path | None, how: Listening, cache: Cache, r
 
 
 def known_words(
-    video: Path, given: Path | None, language: str | None, cache: Cache, reporter: Reporter
+    video: Path, given: Path | None, how: Listening, cache: Cache, reporter: Reporter
 ) -> tuple[MediaInfo, Transcript]:
     """A video's words where nothing else of it is wanted: nothing is decoded where there is a transcript."""
-    info = probe(video)
+    info = probe(video, how.track)
     held = held_words(info, given)
     if held is not None:
         return info, held
-    with opened(video, reporter) as source:
-        return info, words_of(source, None, Listening(language=language), cache, reporter)
+    with opened(video, reporter, how.track) as source:
+        return info, words_of(source, None, how, cache, reporter)
 
 
 def read_text(path: Path, error: type[Exception]) -> str:

@@ -58,7 +58,7 @@ def write_transcript(
     video: Path, targets: Mapping[Path, Writer], wish: Wish, cache: Cache, reporter: Reporter
 ) -> Transcript:
     """Listen to a video and write its transcript, in all formats or none."""
-    with opened(video, reporter) as source:
+    with opened(video, reporter, wish.how.track) as source:
         made = transcribe(source, wish.how, cache, reporter)
     if not made.words:
         reporter.warn(f"{video}: no speech was recognised")

@@ -15,7 +15,7 @@ from editalk.plan.cutting import Boundaries, CutChooser, Footage, footage
 from editalk.plan.strands import Strand, strands
 from editalk.plan.types import Caption, EditPlan, Origin, Piece, Region, SoundPiece, SourceRef, VoiceRef
 from editalk.plan.windows import windows
-from editalk.timebase import FrameRange, samples
+from editalk.timebase import FrameRange, TimeRange, samples
 from editalk.transcript import Word
 
 FADE = Fraction(12, 1000)  # seconds of equal-power crossfade where unrelated sounds meet (design: 5 to 30 ms)
@@ -25,7 +25,9 @@ RETIME = 3.0  # a retimed span lasts at most so many times, at least this part o
 
 @dataclass(frozen=True)
 class NewSound:
-    """Where the words of script tokens [token, token_end) are heard: seconds [start, end) of voice file `voice`."""
+    """Where the words of script tokens [token, token_end) are heard: seconds [start, end) of voice file `voice`.
+    `words`: start and end of each token there; where they are not known, tokens share the time by their length.
+    """
 
     token: int
     token_end: int
@@ -33,6 +35,7 @@ class NewSound:
     start: float
     end: float
     gain_db: float = 0.0
+    words: tuple[TimeRange, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -251,9 +254,17 @@ class _Layout:
             self.captions.append(Caption(self.script.tokens[token], *times))
 
     def _new_captions(self, part: Strand, heard: NewSound, start: int, frames: int) -> None:
-        """New words share the run's time by their length."""
+        """New words when the voice says them, else in the run's time by their length."""
         begin, end = (float(self.ref.rate.seconds(f)) for f in (start, start + frames))
         tokens = self.script.tokens[part.token : part.token_end]
+        if len(heard.words) == len(tokens):
+            lasting = heard.end - heard.start
+            pace = 1.0 if part.retime is None else (end - begin) / lasting
+            lead = begin + max(0.0, end - begin - lasting * pace) / 2  # the voice is in the middle of its frames
+            for token, word in zip(tokens, heard.words, strict=True):
+                times = (min(max(begin, lead + (t - heard.start) * pace), end) for t in (word.start, word.end))
+                self.captions.append(Caption(token, *times))
+            return
         edges = [0, *accumulate(len(t) + 1 for t in tokens)]
         for token, a, b in zip(tokens, edges, edges[1:], strict=False):
             self.captions.append(Caption(token, *(begin + (end - begin) * x / edges[-1] for x in (a, b))))

@@ -121,7 +121,7 @@ class RenderWindow:
 
 @dataclass(frozen=True)
 class SourceRef:
-    """What the plan was made for."""
+    """What the plan was made for. `track`: of the file's sound streams, from 1, the one that is edited."""
 
     name: str
     sha256: str
@@ -130,6 +130,7 @@ class SourceRef:
     sample_rate: int
     samples: int
     channels: int
+    track: int = 1
 
 
 @dataclass(frozen=True)
