@@ -253,7 +253,11 @@ def test_a_codec_that_is_missing(clip: Clip, tmp_path: Path, monkeypatch: pytest
 def test_codecs_of_the_family(clip: Clip) -> None:
     info = probe(clip("25"))
     assert video_codec(dataclasses.replace(info.video, codec="hevc")) == "libx265"
-    assert video_codec(dataclasses.replace(info.video, codec="vp9")) == "libx264"
+    vp9 = dataclasses.replace(info.video, codec="vp9")
+    assert [video_codec(vp9, form) for form in ("mp4", "mov", "webm")] == ["libvpx-vp9", "libx264", "libvpx-vp9"]
+    prores = dataclasses.replace(info.video, codec="prores")
+    assert [video_codec(prores, form) for form in ("mp4", "mov", "webm")] == ["libx264", "prores_ks", "libvpx-vp9"]
+    assert video_codec(dataclasses.replace(info.video, codec="mpeg2video")) == "libx264"
     pcm = dataclasses.replace(info.audio, codec="pcm_s24le")
     assert [audio_codec(pcm, form) for form in ("mp4", "mov", "matroska")] == ["aac", "pcm_s24le", "pcm_s24le"]
     assert audio_codec(dataclasses.replace(info.audio, codec="mp3"), "matroska") == "aac"

@@ -38,7 +38,7 @@ def working_format(pix_fmt: str) -> str:
     form = VideoFormat(name)
     deep = max(part.bits for part in form.components) > 8
     if form.is_rgb or len(form.components) < 3:
-        return "yuv444p10le" if deep and form.is_rgb else "yuv444p" if form.is_rgb else "yuv420p"
+        return ("yuv444p" if form.is_rgb else "yuv420p") + ("10le" if deep else "")
     wide, high = form.chroma_width(16) < 16, form.chroma_height(16) < 16
     return f"yuv{'420' if high else '422' if wide else '444'}p" + ("10le" if deep else "")
 
@@ -54,7 +54,14 @@ def to_working(frame: VideoFrame) -> VideoFrame:
         if frame.time_base is not None:
             copy.time_base = frame.time_base
         return copy
+    if frame.format.is_rgb:
+        return frame.reformat(format=name, dst_colorspace="ITU709", dst_color_range="MPEG")
     return frame.reformat(format=name)
+
+
+def working_colour(pix_fmt: str, colour: Colour) -> Colour:
+    """The tags of a source's pictures in their working format: RGB becomes BT.709, limited."""
+    return Colour(1, colour.primaries, colour.trc, 1) if VideoFormat(pix_fmt).is_rgb else colour
 
 
 def luma(frame: VideoFrame) -> NDArray[np.uint8]:

@@ -18,8 +18,11 @@ from av.video.stream import VideoStream
 
 from editalk.errors import MediaError
 from editalk.media.container import describe, opened
+from editalk.media.fields import field_order
 from editalk.media.grid import Ticks, constant_grid, phase
+from editalk.media.image import working_colour
 from editalk.media.info import AudioInfo, Colour, MediaInfo, PacketMap, VideoInfo
+from editalk.media.sidedata import dynamic, light_level, mastering, mirrored, rotation
 from editalk.timebase import nearest
 
 _MISSING = 0.5  # seconds that a file may end before its announced end
@@ -183,6 +186,7 @@ def _video_info(path: Path, stream: VideoStream, found: _Packets, first: VideoFr
     duration = found.last_duration or int(np.median(np.diff(source)))
     rate, shown, variable = constant_grid(source, duration, time_base, stream.average_rate, stream.guessed_rate)
     context = stream.codec_context
+    tags = Colour(int(first.color_range), int(first.color_primaries), int(first.color_trc), int(first.colorspace))
     keys = np.asarray(sorted(found.keys), np.int64).reshape(-1, 2)
     return VideoInfo(
         codec=context.name,
@@ -192,13 +196,19 @@ def _video_info(path: Path, stream: VideoStream, found: _Packets, first: VideoFr
         rate=rate,
         frames=len(shown),
         start=int(source[0]) * time_base + (phase(shown, rate, time_base) if variable else 0),
-        colour=Colour(int(first.color_range), int(first.color_primaries), int(first.color_trc), int(first.colorspace)),
-        rotation=round((first.rotation or 0) / 90) * 90 % 360,
+        colour=working_colour(first.format.name, tags),
+        rotation=rotation(first),
         sample_aspect=stream.sample_aspect_ratio or Fraction(1),
         variable=variable,
         bit_rate=stream.bit_rate or None,
         index=stream.index,
         packets=PacketMap(time_base, shown, source, keys),
+        profile=stream.profile,
+        mastering=mastering(first),
+        light=light_level(first),
+        matrix=mirrored(first),
+        dynamic=dynamic(first),
+        fields=field_order(first),  # the last to look at the frame: it draws on it
     )
 
 

@@ -1,8 +1,9 @@
 """Frames and sound to a file: the source's codec family, format and tags; the file appears only when it is complete."""
 
-from editalk.mux.sound import audio_codec
-from editalk.mux.target import CONTAINERS, check_place, check_target, explain
-from editalk.mux.video import video_codec
+from editalk.mux.encoders import video_codec
+from editalk.mux.losses import losses
+from editalk.mux.sound_encoders import audio_codec
+from editalk.mux.target import CONTAINERS, check_place, check_target, explain, form_of, suffix_for
 from editalk.mux.writer import Writer
 
 __all__ = [
@@ -12,5 +13,8 @@ __all__ = [
     "check_place",
     "check_target",
     "explain",
+    "form_of",
+    "losses",
+    "suffix_for",
     "video_codec",
 ]

@@ -25,6 +25,7 @@ from av.video.stream import VideoStream
 from editalk.audio import Audio
 from editalk.cache import abandoned, owner
 from editalk.errors import OutputError
+from editalk.media.fields import FieldMarker
 from editalk.media.image import to_working
 from editalk.media.info import MediaInfo
 from editalk.mux.sound import audio_stream
@@ -38,6 +39,8 @@ _PLAIN_TAGS = {
     *("composer", "show", "episode_id", "network", "lyrics", "track", "keywords", "creation_time", "location"),
     *("make", "model", "author", "grouping"),
 }  # what MP4 has boxes for; others need key–value tags
+
+_MATROSKA = ("matroska", "webm")  # they announce no number of frames
 
 
 class Writer:
@@ -66,6 +69,7 @@ class Writer:
         for left in abandoned(self.out.parent, begin, end):
             left.unlink(missing_ok=True)
         self._part = self.out.with_name(f"{begin}{owner()}{secrets.token_hex(4)}{end}")
+        self._fields = FieldMarker(like.video.fields) if like.video.fields else None
         self._container: OutputContainer | None = None
         try:
             self._container = self._opened()
@@ -97,7 +101,7 @@ class Writer:
         picture.pts, picture.time_base = self.frames, 1 / self.rate.value
         picture.pict_type = PictureType.NONE  # else the encoder would repeat the source's choice of key frames
         try:
-            self._mux(self._video, picture)
+            self._mux(self._video, self._fields.marked(picture) if self._fields else picture)
         finally:
             picture.pts, picture.pict_type = kept[0], kept[2]
             if kept[1] is not None:
@@ -145,7 +149,7 @@ class Writer:
         return container
 
     def _options(self) -> dict[str, str]:
-        if self._form == "matroska":
+        if self._form in _MATROSKA:
             return {"cues_to_front": "1"}
         flags = "+faststart"
         if any(key.lower() not in _PLAIN_TAGS | _OWN_TAGS for key, _ in self.like.metadata):
@@ -167,7 +171,7 @@ class Writer:
         """A disk that fills up while the trailer is written is not always reported: count what can be read."""
         with av.open(f"file:{self._part.resolve()}", "r", options={"protocol_whitelist": "file"}) as container:
             held = container.streams.video[0].frames if container.streams.video else 0
-        if self._form != "matroska" and held != self.frames:
+        if self._form not in _MATROSKA and held != self.frames:
             raise OutputError(f"{self.out}: {held} of {self.frames} frames arrived in the file; is the disk full?")
 
     def _discard(self) -> None:

@@ -16,7 +16,7 @@ from editalk.errors import DeviceError, PlanError, SourceError, UsageError
 from editalk.face import FaceTracker
 from editalk.interchange import Writer, check_rate
 from editalk.media import SoundFile
-from editalk.mux import check_target
+from editalk.mux import check_target, losses
 from editalk.pipeline.apply import Clock, Result, apply, operations, report
 from editalk.pipeline.edit import listen, open_voices, plan_edit, read_script, spoken_ranges
 from editalk.pipeline.render import footage_of
@@ -103,9 +103,11 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
 def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, reporter: Reporter) -> Result | None:
     """Transcript to finished file; `out` is written whole or not at all. None: of several processes another writes it.
     """
-    check_target(out, overwrite, edit.video)
+    form = check_target(out, overwrite, edit.video)
     check_timelines(edit.timelines, out, overwrite, edit.video)
     with planned(edit, cache, clock, reporter) as ready:
+        for loss in losses(ready.source.info, form):
+            reporter.warn(loss)
         if edit.backend.name == "auto":
             reporter.say(f"backend {ready.backend.name}: {ready.why}")
         _check_lips(ready)
