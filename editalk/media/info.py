@@ -124,7 +124,7 @@ class AudioInfo:
 @dataclass(frozen=True)
 class MediaInfo:
     """A video file with sound. `duration`: of the picture, seconds. `sha256`: of the file's bytes. `reel`: the tape or
-    card that it says it is of.
+    card that it says it is of. `data`: names of the streams that are neither picture, sound, text nor timecode.
     """
 
     path: Path
@@ -136,3 +136,4 @@ class MediaInfo:
     timecode: str | None
     sha256: str
     reel: str | None = None
+    data: tuple[str, ...] = ()

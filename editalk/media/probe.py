@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
+from av.audio.layout import AudioLayout
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
@@ -47,6 +48,7 @@ def probe(path: Path) -> MediaInfo:
             timecode=_tag(container, "timecode"),
             sha256=sha256(path),
             reel=_tag(container, "reel_name", "com.apple.proapps.reel"),
+            data=_data_streams(container),
         )
 
 
@@ -164,7 +166,7 @@ def _first_frame(path: Path, index: int) -> VideoFrame:
 
 
 def _counted_times(path: Path, index: int, time_base: Fraction, rate: Fraction) -> list[int]:
-    """Timestamps by counting decoded frames: AVI, whose packets have none of their own, is of constant rate."""
+    """Timestamps by counting decoded frames."""
     step = 1 / (rate * time_base)
     with opened(path) as container:
         return [nearest(number * step) for number, _ in enumerate(container.decode(container.streams[index]))]
@@ -175,7 +177,9 @@ def _video_info(path: Path, stream: VideoStream, found: _Packets, first: VideoFr
     times = found.shown
     counted = bool(found.untimed) or stream.container.format.name == "avi"
     if counted:
-        times = _counted_times(path, stream.index, time_base, stream.guessed_rate or Fraction(25))
+        counting = _counted_times(path, stream.index, time_base, stream.guessed_rate or Fraction(25))
+        # AVI's packets come in the order of decoding, each in a slot of its own; empty slots are dropped frames
+        times = sorted(times) if not found.untimed and len(times) == len(counting) else counting
     source: Ticks = np.unique(np.asarray(times, np.int64))
     if first.pts is not None and not counted:  # leading pictures that refer to what is not in the file are never shown
         source = source[source >= first.pts] if (source == first.pts).any() else source
@@ -189,7 +193,7 @@ def _video_info(path: Path, stream: VideoStream, found: _Packets, first: VideoFr
     tags = Colour(int(first.color_range), int(first.color_primaries), int(first.color_trc), int(first.colorspace))
     keys = np.asarray(sorted(found.keys), np.int64).reshape(-1, 2)
     return VideoInfo(
-        codec=context.name,
+        codec=context.codec.canonical_name,
         width=first.width,
         height=first.height,
         pix_fmt=first.format.name,
@@ -218,14 +222,27 @@ def _audio_info(path: Path, stream: AudioStream, start: Fraction) -> AudioInfo:
         raise MediaError(f"{path}: its sound has no sample rate or no channels; convert it to WAV or AAC")
     language = stream.metadata.get("language")
     return AudioInfo(
-        codec=context.name,
+        codec=context.codec.canonical_name,
         sample_rate=context.sample_rate,
         channels=context.channels,
-        layout=context.layout.name,
+        layout=_layout(context.layout),
         start=start,
         bit_rate=context.bit_rate or None,
         language=None if language in (None, "und") else language,
     )
+
+
+def _layout(layout: AudioLayout) -> str:
+    """Its name; where the file leaves the places of the loudspeakers open, the usual ones."""
+    return AudioLayout(f"{layout.nb_channels}c").name if layout.name.endswith("channels") else layout.name
+
+
+def _data_streams(container: InputContainer) -> tuple[str, ...]:
+    """What cameras write beside picture and sound: places, motion, settings."""
+    return tuple(
+        stream.metadata.get("handler_name", "").strip() or stream.codec_tag.strip() or "unnamed"
+        for stream in container.streams.data if "timecode" not in stream.metadata
+    )  # fmt: skip
 
 
 def _tag(container: InputContainer, *names: str) -> str | None:

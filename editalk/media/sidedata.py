@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import struct
 from fractions import Fraction
+from typing import cast
 
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 
 from editalk.media.info import LightLevel, Mastering
@@ -76,7 +77,8 @@ def _determinant(matrix: tuple[int, ...]) -> float:
 
 
 def _data(frame: VideoFrame, kind: Type) -> bytes | None:
+    held = cast(SideDataContainer, frame.side_data)  # PyAV's stub knows one kind only
     try:
-        return bytes(frame.side_data[kind])
+        return bytes(held[kind])
     except KeyError:
         return None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -47,13 +48,9 @@ class Encoding:
 
 
 def video_codec(like: VideoInfo, form: str = "mp4") -> str:
-    """The encoder of the source's codec family, of H.264 where the family cannot be written to such a container, of VP9
-    where H.264 cannot either.
-    """
-    family = _OF.get(like.codec)
-    name = family if family and family in _TAKES[form] and _can(family, like) else "libx264"
-    if name not in _TAKES[form]:
-        name = "libvpx-vp9"
+    """The encoder of the source's codec family, else of H.264, in WebM of AV1 or VP9."""
+    wanted = (_OF.get(like.codec, "libx264"), "libx264", "libsvtav1")
+    name = next((n for n in wanted if n in _TAKES[form] and _can(n, like)), "libvpx-vp9")
     if name not in av.codecs_available:
         raise OutputError(f"this build of PyAV cannot encode {name[3:]}; install the wheel from PyPI: pip install av")
     return name
@@ -68,7 +65,7 @@ def encoding(like: VideoInfo, form: str, crf: float | None, preset: str | None) 
 
 _OF = {
     "h264": "libx264", "hevc": "libx265", "prores": "prores_ks", "dnxhd": "dnxhd", "vp9": "libvpx-vp9",
-    "av1": "libsvtav1", "libdav1d": "libsvtav1", "ffv1": "ffv1",
+    "av1": "libsvtav1", "ffv1": "ffv1",
 }  # fmt: skip
 _TAKES = {
     "mp4": {"libx264", "libx265", "libvpx-vp9", "libsvtav1"},
@@ -82,7 +79,10 @@ def _can(name: str, like: VideoInfo) -> bool:
     """Whether the encoder takes pictures of this kind."""
     if name == "dnxhd":
         return _opens(_dnxhd(like), like)
-    return name != "libsvtav1" or working_format(like.pix_fmt) in ("yuv420p", "yuv420p10le")
+    if name not in ("libvpx-vp9", "libsvtav1"):
+        return True
+    formats = av.Codec(name, "w").video_formats or ()
+    return working_format(like.pix_fmt) in {form.name for form in formats}
 
 
 def _x26(name: str, like: VideoInfo, crf: float, preset: str) -> Encoding:
@@ -177,18 +177,19 @@ def prepare(context: VideoCodecContext, made: Encoding, like: VideoInfo) -> None
 
 def _vp9(like: VideoInfo) -> Encoding:
     settings = {"crf": "6", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
-    return Encoding("libvpx-vp9", settings, working_format(like.pix_fmt))
+    return Encoding("libvpx-vp9", settings, working_format(like.pix_fmt).removesuffix("10le"))
 
 
 def _av1(like: VideoInfo) -> Encoding:
-    settings = {"crf": "5", "preset": "9"}
+    os.environ.setdefault("SVT_LOG", "1")  # it tells the terminal all about itself otherwise
+    settings = {"crf": "5", "preset": "6"}  # from 8 on, moving patterns fell to 20 dB
     if said := _hdr("libsvtav1", like):
         settings["svtav1-params"] = ":".join(said)
     return Encoding("libsvtav1", settings, working_format(like.pix_fmt))
 
 
 def _ffv1(like: VideoInfo) -> Encoding:
-    return Encoding("ffv1", {"level": "3", "slices": "4", "slicecrc": "1", "g": "1"}, working_format(like.pix_fmt),
+    return Encoding("ffv1", {"level": "3", "slicecrc": "1", "g": "1"}, working_format(like.pix_fmt),
                     fields=True)  # fmt: skip
 
 

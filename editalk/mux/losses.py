@@ -16,14 +16,15 @@ _FAMILIES = {
     "dnxhd": "DNxHD", "ffv1": "FFV1",
 }  # fmt: skip
 _SAME = {
-    "h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "av1": "libsvtav1", "libdav1d": "libsvtav1",
+    "h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "av1": "libsvtav1",
     "prores": "prores_ks",
 }  # fmt: skip
 
 
 def losses(like: MediaInfo, form: str) -> tuple[str, ...]:
     """A sentence each."""
-    return (*_of_pictures(like.video, form), *_of_sound(like.audio, form))
+    streams = [f"the data stream “{name}” is not written" for name in like.data]
+    return (*_of_pictures(like.video, form), *_of_sound(like.audio, form), *streams)
 
 
 def _of_pictures(like: VideoInfo, form: str) -> Iterator[str]:
@@ -34,6 +35,7 @@ def _of_pictures(like: VideoInfo, form: str) -> Iterator[str]:
     if len(source.components) % 2 == 0:
         yield f"the picture has transparency ({like.pix_fmt}): it is written without"
     deep, kept = (max(part.bits for part in shape.components) for shape in (source, written))
+    kept = 8 if name == "libvpx-vp9" else kept
     if deep > kept:
         yield f"the picture has {deep} bits a sample: it is written with {kept}"
     if source.is_rgb:

@@ -12,7 +12,7 @@ from editalk.media.info import AudioInfo
 
 _LOSSLESS = {"mp4": ("alac", "flac"), "mov": ("pcm_", "alac"), "matroska": ("pcm_", "flac", "alac")}
 _UNWRITTEN = ("pcm_bluray", "pcm_dvd", "pcm_vidc", "pcm_f16le", "pcm_f24le", "pcm_s16be_planar")
-_LOSSY = {"ac3": "ac3", "eac3": "eac3", "opus": "libopus", "libopus": "libopus"}
+_LOSSY = {"ac3": "ac3", "eac3": "eac3", "opus": "libopus"}
 _TAKES = {"mp4": ("ac3", "eac3", "libopus"), "mov": ("ac3", "eac3"), "matroska": ("ac3", "eac3", "libopus")}
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 _AC3_RATES = (48000, 44100, 32000)

@@ -9,7 +9,7 @@ from pathlib import Path
 from editalk.errors import OutputError
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
-_SUFFIXES = {".mxf": ".mov"}  # where the codecs of a kind that is not written go
+_SUFFIXES = {".mxf": ".mov", ".avi": ".mov", ".dv": ".mov"}  # they hold PCM, which MP4 does not
 
 
 def check_target(out: Path, overwrite: bool, source: Path | None = None) -> str:
