@@ -28,7 +28,7 @@ BLOCK = 8  # seconds of footage that are looked at and kept together
 FACE = 256  # side of the face crop that steps are measured on, pixels (design, section 9)
 LONG = 960  # pixels: long side of the pictures that steps are measured on
 MIXED = 0.2  # of the way between two pictures: a third one between them that is nearer to their mix shows both
-VERSION = 2
+VERSION = 3
 
 Item = TypeVar("Item")
 Box = tuple[int, int, int, int]
@@ -163,7 +163,8 @@ class Analysis:
 
     def _look(self, k: int) -> Block:
         start, end = k * self.size, min((k + 1) * self.size, self.reader.frames)
-        self._tracker = self._tracker or FaceTracker(self.info.video.rotation, self.face)
+        video = self.info.video
+        self._tracker = self._tracker or FaceTracker(video.rotation, self.face, float(video.sample_aspect))
         thumbs: list[NDArray[np.float32]] = []
         planes = _Lumas()
 

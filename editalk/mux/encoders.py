@@ -48,8 +48,8 @@ class Encoding:
 
 
 def video_codec(like: VideoInfo, form: str = "mp4") -> str:
-    """The encoder of the source's codec family, else of H.264, in WebM of AV1 or VP9."""
-    wanted = (_OF.get(like.codec, "libx264"), "libx264", "libsvtav1")
+    """The encoder of the source's codec family, else of H.264, in WebM of VP9 or AV1."""
+    wanted = (_OF.get(like.codec, "libx264"), "libx264", "libvpx-vp9", "libsvtav1")
     name = next((n for n in wanted if n in _TAKES[form] and _can(n, like)), "libvpx-vp9")
     if name not in av.codecs_available:
         raise OutputError(f"this build of PyAV cannot encode {name[3:]}; install the wheel from PyPI: pip install av")

@@ -164,7 +164,8 @@ def _warn_without_face(ready: Prepared, face: int | None, reporter: Reporter) ->
     if not spans or any(ready.analysis.track(s).found.any() for s in spans):
         return
     if face is not None:
-        with FaceTracker(ready.source.info.video.rotation, face) as tracker:
+        video = ready.source.info.video
+        with FaceTracker(video.rotation, face, float(video.sample_aspect)) as tracker:
             count = tracker.count(ready.source.reader.image(spans[0].start))
         reporter.warn(f"--face {face}: {count or 'no'} face{'s' * (count != 1)} found; the edit is made without one")
     elif any(w.lips for w in ready.plan.windows):
