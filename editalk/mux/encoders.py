@@ -29,7 +29,7 @@ _DNXHD_MBITS = (
 )  # bit rates of SMPTE VC-3; which of them a size takes only the encoder knows
 
 
-_HDR_WORDS: dict[str, tuple[str, str, int | None, int | None]] = {
+HDR_WORDS: dict[str, tuple[str, str, int | None, int | None]] = {
     "libx264": ("mastering-display", "cll", 50_000, 10_000),
     "libx265": ("master-display", "max-cll", 50_000, 10_000),
     "libsvtav1": ("mastering-display", "content-light", None, None),
@@ -92,7 +92,13 @@ def _x26(name: str, like: VideoInfo, crf: float, preset: str) -> Encoding:
     pix_fmt = working_format(like.pix_fmt)
     odd = pix_fmt.startswith("yuv420") and (like.width % 2 or like.height % 2)
     odd = odd or pix_fmt.startswith("yuv422") and like.width % 2
-    return Encoding(name, options, "yuv444p" + pix_fmt[7:] if odd else pix_fmt, fields=name == "libx264")
+    fields = name == "libx264" and like.height % _lines(like) == 0
+    return Encoding(name, options, "yuv444p" + pix_fmt[7:] if odd else pix_fmt, fields=fields)
+
+
+def _lines(like: VideoInfo) -> int:
+    """Of which the height of an interlaced picture is a multiple: either field has whole lines of chroma."""
+    return 4 if working_format(like.pix_fmt).startswith("yuv420") else 2
 
 
 def _parameters(name: str, like: VideoInfo, crf: float) -> list[str]:
@@ -104,7 +110,7 @@ def _parameters(name: str, like: VideoInfo, crf: float) -> list[str]:
         found += ["log-level=error", "psy-rd=0"]  # visibly lossless without: a tenth of the time
         if like.width * like.height <= _SMALL and like.rate.value <= 60:
             found += ["ctu=16", "max-tu-size=16"]  # another tenth; levels from 5 on want larger units
-    elif like.fields:
+    elif like.fields and like.height % _lines(like) == 0:
         found.append(f"{like.fields}=1")
     if like.colour.range == 1:
         # "limited" is the default, so the encoders tag it only together with something else that they tag
@@ -114,7 +120,7 @@ def _parameters(name: str, like: VideoInfo, crf: float) -> list[str]:
 
 def _hdr(name: str, like: VideoInfo) -> list[str]:
     """Mastering display and light level in the words of the encoder; x264 and x265 count in 1/50000 and 1/10000."""
-    display, light, place, luminance = _HDR_WORDS[name]
+    display, light, place, luminance = HDR_WORDS[name]
     found, shown = [], like.mastering
     if shown and shown.red and shown.green and shown.blue and shown.white and shown.most and shown.least is not None:
         places = zip(("G", "B", "R", "WP"), (shown.green, shown.blue, shown.red, shown.white), strict=True)

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from av.video.format import VideoFormat
 
-from editalk.media.image import working_format
 from editalk.media.info import AudioInfo, MediaInfo, VideoInfo
-from editalk.mux.encoders import video_codec
+from editalk.mux.encoders import HDR_WORDS, encoding
 from editalk.mux.sound_encoders import audio_codec
 
 _FAMILIES = {
@@ -28,24 +27,24 @@ def losses(like: MediaInfo, form: str) -> tuple[str, ...]:
 
 
 def _of_pictures(like: VideoInfo, form: str) -> Iterator[str]:
-    name = video_codec(like, form)
-    if name != _SAME.get(like.codec, like.codec):
-        yield f"the picture is {like.codec}: it is written as {_FAMILIES[name]}"
-    source, written = VideoFormat(like.pix_fmt.replace("yuvj", "yuv")), VideoFormat(working_format(like.pix_fmt))
+    made = encoding(like, form, None, None)
+    family = _FAMILIES[made.name]
+    if made.name != _SAME.get(like.codec, like.codec):
+        yield f"the picture is {like.codec}: it is written as {family}"
+    source, written = VideoFormat(like.pix_fmt.replace("yuvj", "yuv")), VideoFormat(made.pix_fmt)
     if len(source.components) % 2 == 0:
         yield f"the picture has transparency ({like.pix_fmt}): it is written without"
     deep, kept = (max(part.bits for part in shape.components) for shape in (source, written))
-    kept = 8 if name == "libvpx-vp9" else kept
     if deep > kept:
         yield f"the picture has {deep} bits a sample: it is written with {kept}"
     if source.is_rgb:
         yield f"the picture is RGB ({like.pix_fmt}): it is written as Y, U, V without subsampling"
     if like.dynamic:
         yield f"{' and '.join(like.dynamic)} metadata is for every frame of the source: it is written without"
-    if (like.mastering or like.light) and name not in ("libx264", "libx265", "libsvtav1"):
-        yield f"{_FAMILIES[name]} carries no mastering display or light level here: it is written without"
-    if like.fields and name in ("libx265", "libvpx-vp9", "libsvtav1"):
-        yield f"the picture is interlaced, and {_FAMILIES[name]} is not here: its lines stay, unmarked"
+    if (like.mastering or like.light) and made.name not in HDR_WORDS:
+        yield f"{family} carries no mastering display or light level here: it is written without"
+    if like.fields and not made.fields:
+        yield f"the picture is interlaced, which {family} of this size is not here: its lines stay, unmarked"
     if like.variable:
         yield f"the frame rate is variable: it is written at a constant {float(like.rate):.6g} frames a second"
 
