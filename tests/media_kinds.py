@@ -119,7 +119,7 @@ KINDS = {
     "tracks": Kind("three audio tracks, two languages", ".mov", audio=PCM,
                    further=("-map", "0:v", "-map", "1:a", "-map", "1:a", "-map", "1:a", "-metadata:s:a:0",
                             "language=eng", "-metadata:s:a:1", "language=deu")),
-    "aac51": Kind("AAC 5.1", channels=6, layout="5.1"),
+    "aac51": Kind("AAC 5.1", channels=6, layout="5.1", slow=True),
     "ac3": Kind("AC-3 5.1(side) in MP4", audio=("-c:a", "ac3", "-b:a", "448k"), channels=6, layout="5.1(side)"),
     "eac3": Kind("E-AC-3 5.1(side) in MKV", ".mkv", audio=("-c:a", "eac3", "-b:a", "448k"), channels=6,
                  layout="5.1(side)", slow=True),
@@ -131,7 +131,7 @@ KINDS = {
     "gbrp": Kind("RGB, H.264", ".mkv", ("-c:v", "libx264rgb", "-preset", "ultrafast", "-crf", "8"), ("-c:a", "flac"),
                  "rgb24", colour="range=pc", slow=True),
     "gray": Kind("grey, FFV1", ".mkv", ("-c:v", "ffv1"), ("-c:a", "flac"), "gray", slow=True),
-    "yuv411": Kind("4:1:1, FFV1", ".mkv", ("-c:v", "ffv1"), ("-c:a", "flac"), "yuv411p"),
+    "yuv411": Kind("4:1:1, FFV1", ".mkv", ("-c:v", "ffv1"), ("-c:a", "flac"), "yuv411p", slow=True),
     "hevc12": Kind("HEVC, 4:2:2, 12 bits", ".mkv", X265, ("-c:a", "flac"), "yuv422p12le", slow=True),
 }  # fmt: skip
 
