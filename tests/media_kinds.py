@@ -127,6 +127,8 @@ KINDS = {
     "opus51": Kind("Opus 5.1 in MKV", ".mkv", audio=("-c:a", "libopus"), channels=6, layout="5.1", slow=True),
     "cover": Kind("cover picture", again=((), ("-i", "{cover}", "-map", "0", "-map", "1", "-disposition:v:1",
                                                "attached_pic"))),
+    "cover_mkv": Kind("cover picture, MKV", ".mkv", audio=("-c:a", "flac"), slow=True,
+                      again=((), ("-attach", "{cover}", "-metadata:s:t", "mimetype=image/png"))),
     "rgb": Kind("RGB, QuickTime Animation", ".mov", ("-c:v", "qtrle"), PCM, "rgb24", colour="range=pc"),
     "gbrp": Kind("RGB, H.264", ".mkv", ("-c:v", "libx264rgb", "-preset", "ultrafast", "-crf", "8"), ("-c:a", "flac"),
                  "rgb24", colour="range=pc", slow=True),

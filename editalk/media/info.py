@@ -122,6 +122,16 @@ class AudioInfo:
 
 
 @dataclass(frozen=True)
+class Cover:
+    """The picture that stands for a file. `codec`: "png" or "mjpeg". `data`: the image file."""
+
+    codec: str
+    width: int
+    height: int
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class MediaInfo:
     """A video file with sound. `duration`: of the picture, seconds. `sha256`: of the file's bytes. `reel`: the tape or
     card that it says it is of. `data`: names of the streams that are neither picture, sound, text nor timecode.
@@ -137,3 +147,4 @@ class MediaInfo:
     sha256: str
     reel: str | None = None
     data: tuple[str, ...] = ()
+    cover: Cover | None = None

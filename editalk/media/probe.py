@@ -22,7 +22,7 @@ from editalk.media.container import describe, opened
 from editalk.media.fields import field_order
 from editalk.media.grid import Ticks, constant_grid, phase
 from editalk.media.image import working_colour
-from editalk.media.info import AudioInfo, Colour, MediaInfo, PacketMap, VideoInfo
+from editalk.media.info import AudioInfo, Colour, Cover, MediaInfo, PacketMap, VideoInfo
 from editalk.media.sidedata import dynamic, light_level, mastering, mirrored, rotation
 from editalk.timebase import nearest
 
@@ -49,6 +49,7 @@ def probe(path: Path) -> MediaInfo:
             sha256=sha256(path),
             reel=_tag(container, "reel_name", "com.apple.proapps.reel"),
             data=_data_streams(container),
+            cover=_cover(container, path),
         )
 
 
@@ -235,6 +236,15 @@ def _audio_info(path: Path, stream: AudioStream, start: Fraction) -> AudioInfo:
 def _layout(layout: AudioLayout) -> str:
     """Its name; where the file leaves the places of the loudspeakers open, the usual ones."""
     return AudioLayout(f"{layout.nb_channels}c").name if layout.name.endswith("channels") else layout.name
+
+
+def _cover(container: InputContainer, path: Path) -> Cover | None:
+    for stream in container.streams.video:
+        if stream.disposition & Disposition.attached_pic and stream.codec_context.name in ("png", "mjpeg"):
+            with opened(path) as fresh:
+                packet = next(fresh.demux(fresh.streams[stream.index]))
+                return Cover(stream.codec_context.name, stream.width, stream.height, bytes(packet))
+    return None
 
 
 def _data_streams(container: InputContainer) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from av.video.format import VideoFormat
 
 from editalk.media.info import AudioInfo, MediaInfo, VideoInfo
+from editalk.mux.cover import COVERS
 from editalk.mux.encoders import HDR_WORDS, encoding
 from editalk.mux.sound_encoders import audio_codec
 
@@ -23,6 +24,8 @@ _SAME = {
 def losses(like: MediaInfo, form: str) -> tuple[str, ...]:
     """A sentence each."""
     streams = [f"the data stream “{name}” is not written" for name in like.data]
+    if like.cover and form not in COVERS:
+        streams.append("the cover picture is not written: such a file holds none")
     return (*_of_pictures(like.video, form), *_of_sound(like.audio, form), *streams)
 
 

@@ -28,6 +28,7 @@ from editalk.errors import OutputError
 from editalk.media.fields import FieldMarker
 from editalk.media.image import to_working
 from editalk.media.info import MediaInfo
+from editalk.mux.cover import cover_packet, cover_stream
 from editalk.mux.sound import audio_stream
 from editalk.mux.target import check_target, explain, flush_to_disk
 from editalk.mux.video import video_stream
@@ -75,6 +76,7 @@ class Writer:
             self._container = self._opened()
             self._video = video_stream(self._container, like.video, rate, self._form, crf, preset)
             self._audio = audio_stream(self._container, like.audio, self._form)
+            self._cover = cover_stream(self._container, like.cover, self._form)
         except BaseException as error:
             self._discard()
             if isinstance(error, (OSError, av.error.FFmpegError, ValueError)):
@@ -94,6 +96,8 @@ class Writer:
 
     def video(self, frame: VideoFrame) -> None:
         """The next picture; the frame itself is left as it was."""
+        if not self.frames:
+            self._put_cover()
         picture = to_working(frame)
         if (picture.width, picture.height) != (self.like.video.width, self.like.video.height):
             raise ValueError(f"a picture of {picture.width}×{picture.height} in a video of another size")
@@ -166,6 +170,10 @@ class Writer:
         except (OSError, av.error.FFmpegError) as error:
             self._discard()
             raise self._failed(error) from error
+
+    def _put_cover(self) -> None:
+        if self._container is not None and self._cover is not None and self.like.cover is not None:
+            self._container.mux_one(cover_packet(self.like.cover, self._cover))
 
     def _check(self) -> None:
         """A disk that fills up while the trailer is written is not always reported: count what can be read."""
