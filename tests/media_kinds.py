@@ -107,6 +107,12 @@ KINDS = {
                 ("-c:a", "libvorbis"), sample_rate=44100, slow=True),
     "av1": Kind("WebM, AV1 and Opus, 10 bits", ".webm", ("-c:v", "libsvtav1", "-preset", "10", "-crf", "20"),
                 ("-c:a", "libopus"), "yuv420p10le"),
+    "vp9_10": Kind("WebM, VP9, 10 bits, HLG", ".webm", ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8",
+                   "-crf", "10", "-b:v", "0"), ("-c:a", "libopus"), "yuv420p10le",
+                   colour=BT2020.format("arib-std-b67"), slow=True),
+    "hdr_av1": Kind("HDR10, AV1 in MP4", ".mp4", ("-c:v", "libsvtav1", "-preset", "10", "-crf", "20", "-svtav1-params",
+                    "mastering-display=G(0.265,0.69)B(0.15,0.06)R(0.68,0.32)WP(0.3127,0.329)L(1000,0.0001)"
+                    ":content-light=1000,400"), pix_fmt="yuv420p10le", colour=BT2020.format("smpte2084"), slow=True),
     "mpeg1": Kind("MPEG-1 program stream", ".mpg", ("-c:v", "mpeg1video", "-q:v", "2"), ("-c:a", "mp2"), slow=True),
     "mjpeg": Kind("Motion JPEG in AVI, PCM", ".avi", ("-c:v", "mjpeg", "-q:v", "2"), ("-c:a", "pcm_s16le"), "yuvj422p",
                   colour="range=pc", slow=True),

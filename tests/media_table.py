@@ -1,5 +1,5 @@
 """The table of docs/media.md: every kind of file is made, edited through the command line, and looked at with PyAV and
-FFmpeg's own program alone. `python tests/media_table.py --write` writes it.
+FFmpeg's own program alone. `python tests/media_table.py [KIND]…` writes it anew, or its rows of some kinds.
 """
 
 from __future__ import annotations
@@ -239,21 +239,24 @@ def row(made: Outcome) -> str:
     return f"| {made.kind.title} | {written} | {', '.join(kept)} | {'; '.join(lost)} |\n"
 
 
-def table() -> str:
-    rows = []
-    for name in KINDS:
+def table(held: str, names: list[str]) -> str:
+    """The table with the rows of `names` made anew, the others as `held` has them."""
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in held.splitlines(keepends=True)}
+    for name in names:
         with tempfile.TemporaryDirectory() as folder:
             made = edit(name, Path(folder))
-        rows.append(row(made))
+        rows[made.kind.title] = row(made)
         sums = f"worst {made.worst:.1f} dB, sync {made.source.sync} {made.result.sync}"
-        print(name, sums, *made.report["warnings"], rows[-1], sep="\n  ", file=sys.stderr, flush=True)
-    return HEAD + "".join(rows)
+        print(name, sums, *made.report["warnings"], row(made), sep="\n  ", file=sys.stderr, flush=True)
+    return HEAD + "".join(rows.get(kind.title, "") for kind in KINDS.values())
+
+
+def write(names: list[str]) -> None:
+    """The table in its place in docs/media.md."""
+    text = DOCS.read_text("utf-8")
+    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    DOCS.write_text(text[:start] + table(text[start:end], names or list(KINDS)) + text[end:], "utf-8")
 
 
 if __name__ == "__main__":
-    text = DOCS.read_text("utf-8")
-    made_now = text[: text.index(BEGIN) + len(BEGIN)] + table() + text[text.index(END) :]
-    if sys.argv[1:] == ["--write"]:
-        DOCS.write_text(made_now, "utf-8")
-    else:
-        print(made_now, end="")
+    write(sys.argv[1:])

@@ -32,7 +32,7 @@ def test_the_table_has_a_row_for_every_kind() -> None:
     "name", [pytest.param(name, marks=pytest.mark.slow) if kind.slow else name for name, kind in KINDS.items()]
 )
 def test_what_is_kept(name: str, tmp_path: Path) -> None:
-    """If a row has changed for the better: `python tests/media_table.py --write`."""
+    """If a row has changed for the better: `python tests/media_table.py KIND`."""
     made = edit(name, tmp_path)
     frame = float(1 / made.kind.rate)
     assert made.result.start == pytest.approx(0, abs=frame / 2)
