@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -177,14 +178,15 @@ class Analysis:
                 yield frame, image
 
         # steps need the face's place, which is known only when the track is complete: small lumas wait for it
-        track = self._tracker.track(_ahead(pictures()))
+        with closing(_ahead(pictures())) as seen:  # its thread ends before the reader closes, whatever happens here
+            track = self._tracker.track(seen)
         steps = planes.steps(track, first=start == 0)
         stacked = np.stack(thumbs)
         motion = np.r_[np.nan, np.abs(np.diff(stacked, axis=0)).mean(1)].astype(np.float32)
         return Block(track, stacked, motion, steps)
 
 
-def _ahead(items: Iterator[Item]) -> Iterator[Item]:
+def _ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
     """The same items, made in a second thread while the first one works on those before."""
     with ThreadPoolExecutor(1) as maker:
         waiting = [maker.submit(next, items, None) for _ in range(AHEAD)]
