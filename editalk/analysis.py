@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +29,7 @@ BLOCK = 8  # seconds of footage that are looked at and kept together
 FACE = 256  # side of the face crop that steps are measured on, pixels (design, section 9)
 LONG = 960  # pixels: long side of the pictures that steps are measured on
 MIXED = 0.2  # of the way between two pictures: a third one between them that is nearer to their mix shows both
-VERSION = 2
+VERSION = 3
 
 Item = TypeVar("Item")
 Box = tuple[int, int, int, int]
@@ -163,7 +164,8 @@ class Analysis:
 
     def _look(self, k: int) -> Block:
         start, end = k * self.size, min((k + 1) * self.size, self.reader.frames)
-        self._tracker = self._tracker or FaceTracker(self.info.video.rotation, self.face)
+        video = self.info.video
+        self._tracker = self._tracker or FaceTracker(video.rotation, self.face, float(video.sample_aspect))
         thumbs: list[NDArray[np.float32]] = []
         planes = _Lumas()
 
@@ -176,14 +178,15 @@ class Analysis:
                 yield frame, image
 
         # steps need the face's place, which is known only when the track is complete: small lumas wait for it
-        track = self._tracker.track(_ahead(pictures()))
+        with closing(_ahead(pictures())) as seen:  # its thread ends before the reader closes, whatever happens here
+            track = self._tracker.track(seen)
         steps = planes.steps(track, first=start == 0)
         stacked = np.stack(thumbs)
         motion = np.r_[np.nan, np.abs(np.diff(stacked, axis=0)).mean(1)].astype(np.float32)
         return Block(track, stacked, motion, steps)
 
 
-def _ahead(items: Iterator[Item]) -> Iterator[Item]:
+def _ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
     """The same items, made in a second thread while the first one works on those before."""
     with ThreadPoolExecutor(1) as maker:
         waiting = [maker.submit(next, items, None) for _ in range(AHEAD)]

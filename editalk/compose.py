@@ -72,7 +72,7 @@ class StripWriter:
         stream.width, stream.height, stream.pix_fmt = like.width, like.height, pix_fmt
         stream.codec_context.options = (
             {"qp": "0", "preset": "ultrafast", "g": "30"} if even
-            else {"level": "3", "slices": "4", "coder": "0", "context": "0", "g": "1"}
+            else {"level": "3", "coder": "0", "context": "0", "g": "1"}
         )  # fmt: skip
         stream.codec_context.thread_type = "SLICE"
         self._stream = stream

@@ -128,6 +128,14 @@ def test_lossless_sound_stays_lossless(clip: Clip, tmp_path: Path, name: str, su
     assert float(error.max()) < 2 / 32768
 
 
+@pytest.mark.parametrize("bits", [16, 32])
+def test_flac_keeps_its_depth(clip: Clip, tmp_path: Path, bits: int) -> None:
+    info = probe(clip("ntsc_mkv"))
+    like = dataclasses.replace(info, audio=dataclasses.replace(info.audio, codec="flac", bits=bits))
+    out = copy(like, tmp_path / "out.mkv", sound_of(info, tmp_path))
+    assert (out.audio.codec, out.audio.bits) == ("flac", bits)
+
+
 def test_tags_timecode_and_faststart(clip: Clip, tmp_path: Path) -> None:
     info = probe(clip("25"))
     info = dataclasses.replace(info, metadata=(*info.metadata, ("com.example.take", "7")))
@@ -253,7 +261,11 @@ def test_a_codec_that_is_missing(clip: Clip, tmp_path: Path, monkeypatch: pytest
 def test_codecs_of_the_family(clip: Clip) -> None:
     info = probe(clip("25"))
     assert video_codec(dataclasses.replace(info.video, codec="hevc")) == "libx265"
-    assert video_codec(dataclasses.replace(info.video, codec="vp9")) == "libx264"
+    vp9 = dataclasses.replace(info.video, codec="vp9")
+    assert [video_codec(vp9, form) for form in ("mp4", "mov", "webm")] == ["libvpx-vp9", "libx264", "libvpx-vp9"]
+    prores = dataclasses.replace(info.video, codec="prores")
+    assert [video_codec(prores, form) for form in ("mp4", "mov", "webm")] == ["libx264", "prores_ks", "libvpx-vp9"]
+    assert video_codec(dataclasses.replace(info.video, codec="mpeg2video")) == "libx264"
     pcm = dataclasses.replace(info.audio, codec="pcm_s24le")
     assert [audio_codec(pcm, form) for form in ("mp4", "mov", "matroska")] == ["aac", "pcm_s24le", "pcm_s24le"]
     assert audio_codec(dataclasses.replace(info.audio, codec="mp3"), "matroska") == "aac"

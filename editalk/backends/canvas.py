@@ -138,7 +138,7 @@ class FaceFinder:
     """The face in pictures that a backend made; use as a context."""
 
     def __init__(self, given: WindowInput) -> None:
-        self._rotation, self._area = given.video.rotation, surroundings(given.track, given.video)
+        self._video, self._area = given.video, surroundings(given.track, given.video)
         self._tracker: FaceTracker | None = None
 
     def __enter__(self) -> FaceFinder:
@@ -156,7 +156,7 @@ class FaceFinder:
         if self._area is None:
             return None
         if self._tracker is None:
-            self._tracker = FaceTracker(self._rotation)
+            self._tracker = FaceTracker(self._video.rotation, aspect=float(self._video.sample_aspect))
         points = self._tracker.track([(frame, image[self._area.slices])]).at(frame)
         return None if points is None else points + np.array([self._area.left, self._area.top, 0], np.float32)
 

@@ -106,8 +106,9 @@ Seed = Annotated[int, typer.Option("--seed", rich_help_panel=BACKEND, help="For 
 
 def edited_path(video: Path) -> Path:
     """Where the edit of a video goes."""
-    suffix = video.suffix if video.suffix.lower() in (".mp4", ".mov", ".mkv", ".m4v") else ".mp4"
-    return video.with_name(f"{video.stem}.edited{suffix}")
+    from editalk.mux import suffix_for
+
+    return video.with_name(f"{video.stem}.edited{suffix_for(video)}")
 
 
 def cache_of(console: Console) -> Cache:

@@ -51,12 +51,12 @@ def _quiet_stderr() -> Iterator[None]:
 
 
 class _Region:
-    """A fixed part of the picture that is looked at: a box, turned upright and scaled."""
+    """A fixed part of the picture that is looked at: a box, turned upright and scaled, its pixels made square."""
 
-    def __init__(self, box: Box, shape: tuple[int, ...], rotation: int, size: int) -> None:
+    def __init__(self, box: Box, shape: tuple[int, ...], rotation: int, aspect: float, size: int) -> None:
         self.box = box.within(shape)
         self.turns = round(rotation / 90) % 4
-        h, w = self.box.bottom - self.box.top, self.box.right - self.box.left
+        h, w = self.box.bottom - self.box.top, aspect * (self.box.right - self.box.left)
         self.scale = min(1.0, size / max(h, w, 1))
         self.high, self.wide = max(1, round(h * self.scale)), max(1, round(w * self.scale))
 
@@ -64,7 +64,7 @@ class _Region:
         import cv2
 
         part = image[self.box.slices]
-        if self.scale < 1:
+        if part.shape[:2] != (self.high, self.wide):
             # areas only where much is thrown away: they cost several times as much
             how = cv2.INTER_AREA if self.scale < 0.6 else cv2.INTER_LINEAR
             part = np.asarray(cv2.resize(part, (self.wide, self.high), interpolation=how), np.uint8)
@@ -84,17 +84,18 @@ class _Region:
 
 class FaceTracker:
     """Follows one face. `rotation`: degrees counter-clockwise that turn the coded picture upright (a multiple of 90);
-    `choose`: the N-th face from the left, from 1, in the first frame that shows so many; None: the largest.
+    `choose`: the N-th face from the left, from 1, in the first frame that shows so many; None: the largest. `aspect`:
+    of a coded pixel, width by height.
 
     Use as a context, or `close` it.
     """
 
-    def __init__(self, rotation: int = 0, choose: int | None = None) -> None:
+    def __init__(self, rotation: int = 0, choose: int | None = None, aspect: float = 1.0) -> None:
         if rotation % 90:
             raise ValueError(f"a picture is turned by quarters, not by {rotation} degrees")
         if choose is not None and choose < 1:
             raise ValueError(f"faces count from 1, not {choose}")
-        self.rotation, self.choose = rotation, choose
+        self.rotation, self.choose, self.aspect = rotation, choose, aspect
         self._detector: Any = None
         self._mesh: Any = None
         self._region: _Region | None = None
@@ -236,7 +237,7 @@ class FaceTracker:
 
     def _faces_in(self, image: Picture, box: Box) -> list[Box]:
         detector = self._load_detector()
-        region = _Region(box, image.shape, self.rotation, DETECT)
+        region = _Region(box, image.shape, self.rotation, self.aspect, DETECT)
         found = detector.process(region.rgb(image)).detections or []
         out = []
         for detection in found:
@@ -252,7 +253,7 @@ class FaceTracker:
         grow = round(MARGIN * side)
         around = Box(face.left - grow, face.top - grow, face.right + grow, face.bottom + grow)
         size = round(FACE * (1 + 2 * MARGIN))
-        self._region = _Region(around, shape, self.rotation, size)
+        self._region = _Region(around, shape, self.rotation, self.aspect, size)
         mesh = self._load_mesh()
         with _quiet_stderr():
             mesh.reset()

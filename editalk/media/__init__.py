@@ -1,7 +1,17 @@
 """Media files in: what a file holds, its frames on a constant grid, its sound in samples."""
 
 from editalk.media.image import from_rgb, rgb, to_frame, to_image, upright, working_format
-from editalk.media.info import AudioInfo, Chapter, Colour, MediaInfo, SubtitleInfo, VideoInfo
+from editalk.media.info import (
+    AudioInfo,
+    Chapter,
+    Colour,
+    FieldOrder,
+    LightLevel,
+    Mastering,
+    MediaInfo,
+    SubtitleInfo,
+    VideoInfo,
+)
 from editalk.media.probe import probe, probe_audio
 from editalk.media.reader import FrameReader
 from editalk.media.sound import SoundFile, decode_sound
@@ -10,7 +20,10 @@ __all__ = [
     "AudioInfo",
     "Chapter",
     "Colour",
+    "FieldOrder",
     "FrameReader",
+    "LightLevel",
+    "Mastering",
     "MediaInfo",
     "SoundFile",
     "SubtitleInfo",

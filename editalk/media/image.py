@@ -26,6 +26,7 @@ _PLANAR = {
     "yuv444p10le": (1, 1, 10),
 }  # name → horizontal and vertical chroma step, bits
 _FULL_RANGE = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p"}
+_GREY = ("gray", "gray10le")
 _WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 _BT601 = (0.299, 0.114)
 
@@ -38,7 +39,7 @@ def working_format(pix_fmt: str) -> str:
     form = VideoFormat(name)
     deep = max(part.bits for part in form.components) > 8
     if form.is_rgb or len(form.components) < 3:
-        return "yuv444p10le" if deep and form.is_rgb else "yuv444p" if form.is_rgb else "yuv420p"
+        return ("yuv444p" if form.is_rgb else "yuv420p") + ("10le" if deep else "")
     wide, high = form.chroma_width(16) < 16, form.chroma_height(16) < 16
     return f"yuv{'420' if high else '422' if wide else '444'}p" + ("10le" if deep else "")
 
@@ -49,12 +50,37 @@ def to_working(frame: VideoFrame) -> VideoFrame:
     if frame.format.name == name:
         return frame
     if frame.format.name in _FULL_RANGE:
-        copy = copied(frame, Colour(2, int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace)))
-        copy.pts = frame.pts
-        if frame.time_base is not None:
-            copy.time_base = frame.time_base
-        return copy
+        tags = Colour(2, int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace))
+        return _timed_like(frame, copied(frame, tags))
+    if frame.format.name in _GREY:
+        return _timed_like(frame, _coloured(frame, name))
+    if frame.format.is_rgb:
+        return frame.reformat(format=name, dst_colorspace="ITU709", dst_color_range="MPEG")
     return frame.reformat(format=name)
+
+
+def _timed_like(frame: VideoFrame, copy: VideoFrame) -> VideoFrame:
+    copy.pts = frame.pts
+    if frame.time_base is not None:
+        copy.time_base = frame.time_base
+    return copy
+
+
+def _coloured(frame: VideoFrame, name: str) -> VideoFrame:
+    """A grey frame with neutral chroma; swscale would take its luma for full range."""
+    bits = _PLANAR[name][2]
+    copy = VideoFrame(frame.width, frame.height, name)
+    plane_array(copy, 0, bits)[:] = plane_array(frame, 0, bits)
+    for k in (1, 2):
+        plane_array(copy, k, bits)[:] = 1 << (bits - 1)
+    _tag(copy, Colour(*(int(tag) for tag in (frame.color_range, frame.color_primaries, frame.color_trc,
+                                             frame.colorspace))))  # fmt: skip
+    return copy
+
+
+def working_colour(pix_fmt: str, colour: Colour) -> Colour:
+    """The tags of a source's pictures in their working format: RGB becomes BT.709, limited."""
+    return Colour(1, colour.primaries, colour.trc, 1) if VideoFormat(pix_fmt).is_rgb else colour
 
 
 def luma(frame: VideoFrame) -> NDArray[np.uint8]:

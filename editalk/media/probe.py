@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
+from av.audio.layout import AudioLayout
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
@@ -19,8 +20,11 @@ from av.video.stream import VideoStream
 
 from editalk.errors import MediaError
 from editalk.media.container import decodable, describe, opened
+from editalk.media.fields import field_order
 from editalk.media.grid import Ticks, constant_grid, phase
-from editalk.media.info import AudioInfo, Chapter, Colour, MediaInfo, PacketMap, SubtitleInfo, VideoInfo
+from editalk.media.image import working_colour
+from editalk.media.info import AudioInfo, Chapter, Colour, Cover, MediaInfo, PacketMap, SubtitleInfo, VideoInfo
+from editalk.media.sidedata import dynamic, light_level, mastering, mirrored, rotation
 from editalk.timebase import nearest
 
 _MISSING = 0.5  # seconds that a file may end before its announced end
@@ -55,6 +59,8 @@ def probe(path: Path, track: int = 1) -> MediaInfo:
             undecoded=len(container.streams.audio) - len(decodable(container)),
             subtitles=tuple(_subtitle_info(s) for s in container.streams.subtitles),
             chapters=_chapters(container, info.start),
+            data=_data_streams(container),
+            cover=_cover(container, path),
         )  # fmt: skip
 
 
@@ -178,7 +184,7 @@ def _first_frame(path: Path, index: int) -> VideoFrame:
 
 
 def _counted_times(path: Path, index: int, time_base: Fraction, rate: Fraction) -> list[int]:
-    """Timestamps by counting decoded frames: AVI, whose packets have none of their own, is of constant rate."""
+    """Timestamps by counting decoded frames."""
     step = 1 / (rate * time_base)
     with opened(path) as container:
         return [nearest(number * step) for number, _ in enumerate(container.decode(container.streams[index]))]
@@ -189,7 +195,9 @@ def _video_info(path: Path, stream: VideoStream, found: _Packets, first: VideoFr
     times = found.shown
     counted = bool(found.untimed) or stream.container.format.name == "avi"
     if counted:
-        times = _counted_times(path, stream.index, time_base, stream.guessed_rate or Fraction(25))
+        counting = _counted_times(path, stream.index, time_base, stream.guessed_rate or Fraction(25))
+        # AVI's packets come in the order of decoding, each in a slot of its own; empty slots are dropped frames
+        times = sorted(times) if not found.untimed and len(times) == len(counting) else counting
     source: Ticks = np.unique(np.asarray(times, np.int64))
     if first.pts is not None and not counted:  # leading pictures that refer to what is not in the file are never shown
         source = source[source >= first.pts] if (source == first.pts).any() else source
@@ -200,22 +208,29 @@ def _video_info(path: Path, stream: VideoStream, found: _Packets, first: VideoFr
     duration = found.last_duration or int(np.median(np.diff(source)))
     rate, shown, variable = constant_grid(source, duration, time_base, stream.average_rate, stream.guessed_rate)
     context = stream.codec_context
+    tags = Colour(int(first.color_range), int(first.color_primaries), int(first.color_trc), int(first.colorspace))
     keys = np.asarray(sorted(found.keys), np.int64).reshape(-1, 2)
     return VideoInfo(
-        codec=context.name,
+        codec=context.codec.canonical_name,
         width=first.width,
         height=first.height,
         pix_fmt=first.format.name,
         rate=rate,
         frames=len(shown),
         start=int(source[0]) * time_base + (phase(shown, rate, time_base) if variable else 0),
-        colour=Colour(int(first.color_range), int(first.color_primaries), int(first.color_trc), int(first.colorspace)),
-        rotation=round((first.rotation or 0) / 90) * 90 % 360,
+        colour=working_colour(first.format.name, tags),
+        rotation=rotation(first),
         sample_aspect=stream.sample_aspect_ratio or Fraction(1),
         variable=variable,
         bit_rate=stream.bit_rate or None,
         index=stream.index,
         packets=PacketMap(time_base, shown, source, keys),
+        profile=stream.profile,
+        mastering=mastering(first),
+        light=light_level(first),
+        matrix=mirrored(first),
+        dynamic=dynamic(first),
+        fields=field_order(first),  # the last to look at the frame: it draws on it
     )
 
 
@@ -224,17 +239,23 @@ def _audio_info(path: Path, stream: AudioStream, start: Fraction) -> AudioInfo:
     if not context.sample_rate or not context.channels:
         raise MediaError(f"{path}: its sound has no sample rate or no channels; convert it to WAV or AAC")
     return AudioInfo(
-        codec=context.name,
+        codec=context.codec.canonical_name,
         sample_rate=context.sample_rate,
         channels=context.channels,
-        layout=context.layout.name,
+        layout=_layout(context.layout),
         start=start,
         bit_rate=context.bit_rate or None,
         language=_language(stream),
         index=stream.index,
         title=_title(stream),
         disposition=int(stream.disposition),
+        bits=8 * context.format.bytes if context.format else 16,
     )
+
+
+def _layout(layout: AudioLayout) -> str:
+    """Its name; where the file leaves the places of the loudspeakers open, the usual ones."""
+    return AudioLayout(f"{layout.nb_channels}c").name if layout.name.endswith("channels") else layout.name
 
 
 def _subtitle_info(stream: SubtitleStream) -> SubtitleInfo:
@@ -259,6 +280,23 @@ def _chapters(container: InputContainer, start: Fraction) -> tuple[Chapter, ...]
         span = chapter["start"] * unit - start, chapter["end"] * unit - start
         found.append(Chapter(*span, tuple(chapter["metadata"].items())))
     return tuple(found)
+
+
+def _cover(container: InputContainer, path: Path) -> Cover | None:
+    for stream in container.streams.video:
+        if stream.disposition & Disposition.attached_pic and stream.codec_context.name in ("png", "mjpeg"):
+            with opened(path) as fresh:
+                packet = next(fresh.demux(fresh.streams[stream.index]))
+                return Cover(stream.codec_context.name, stream.width, stream.height, bytes(packet))
+    return None
+
+
+def _data_streams(container: InputContainer) -> tuple[str, ...]:
+    """What cameras write beside picture and sound: places, motion, settings."""
+    return tuple(
+        stream.metadata.get("handler_name", "").strip() or stream.codec_tag.strip() or "unnamed"
+        for stream in container.streams.data if "timecode" not in stream.metadata
+    )  # fmt: skip
 
 
 def _tag(container: InputContainer, *names: str) -> str | None:

@@ -8,16 +8,29 @@ from pathlib import Path
 
 from editalk.errors import OutputError
 
-CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+_SUFFIXES = {".mxf": ".mov", ".avi": ".mov", ".dv": ".mov"}  # they hold PCM, which MP4 does not
 
 
 def check_target(out: Path, overwrite: bool, source: Path | None = None) -> str:
     """FFmpeg's name of the container to write. Raises OutputError if OUT cannot be written there."""
+    form = form_of(out)
+    check_place(out, overwrite, source)
+    return form
+
+
+def form_of(out: Path) -> str:
+    """FFmpeg's name of the container that a file name asks for. Raises OutputError."""
     form = CONTAINERS.get(out.suffix.lower())
     if form is None:
         raise OutputError(f"{out}: the kind of file is not known; end the name in {', '.join(CONTAINERS)}")
-    check_place(out, overwrite, source)
     return form
+
+
+def suffix_for(source: Path) -> str:
+    """What the name of an edited source ends in: the same, or a kind that takes the same codecs, or .mp4."""
+    known = source.suffix.lower()
+    return source.suffix if known in CONTAINERS else _SUFFIXES.get(known, ".mp4")
 
 
 def check_place(out: Path, overwrite: bool, source: Path | None = None) -> None:

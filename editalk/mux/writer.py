@@ -26,10 +26,12 @@ from editalk.audio import Audio
 from editalk.cache import abandoned, owner
 from editalk.errors import OutputError
 from editalk.media.container import opened
+from editalk.media.fields import FieldMarker
 from editalk.media.image import to_working
 from editalk.media.info import AudioInfo, Chapter, MediaInfo
 from editalk.media.subtitles import SubtitleTrack
 from editalk.mux.chapters import as_written
+from editalk.mux.cover import cover_packet, cover_stream
 from editalk.mux.sound import audio_stream, check_sounds
 from editalk.mux.subtitles import SubtitleWriter
 from editalk.mux.target import check_target, explain, flush_to_disk
@@ -42,6 +44,8 @@ _PLAIN_TAGS = {
     *("composer", "show", "episode_id", "network", "lyrics", "track", "keywords", "creation_time", "location"),
     *("make", "model", "author", "grouping"),
 }  # what MP4 has boxes for; others need key–value tags
+
+_MATROSKA = ("matroska", "webm")  # they announce no number of frames
 
 
 class Writer:
@@ -73,6 +77,7 @@ class Writer:
         for left in abandoned(self.out.parent, begin, end):
             left.unlink(missing_ok=True)
         self._part = self.out.with_name(f"{begin}{owner()}{secrets.token_hex(4)}{end}")
+        self._fields = FieldMarker(like.video.fields) if like.video.fields else None
         self._container: OutputContainer | None = None
         try:
             self._container = self._opened()
@@ -80,6 +85,7 @@ class Writer:
             self._audio = {s.index: audio_stream(self._container, s, self._form) for s in like.sounds}
             with opened(like.path) as source:
                 self._titles = [SubtitleWriter(self._container, track, source) for track in subtitles]
+            self._cover = cover_stream(self._container, like.cover, self._form)
             self._container.set_chapters([as_written(k, chapter) for k, chapter in enumerate(chapters)])
         except BaseException as error:
             self._discard()
@@ -100,6 +106,8 @@ class Writer:
 
     def video(self, frame: VideoFrame) -> None:
         """The next picture; the frame itself is left as it was."""
+        if not self.frames:
+            self._put_cover()
         picture = to_working(frame)
         if (picture.width, picture.height) != (self.like.video.width, self.like.video.height):
             raise ValueError(f"a picture of {picture.width}×{picture.height} in a video of another size")
@@ -107,7 +115,7 @@ class Writer:
         picture.pts, picture.time_base = self.frames, 1 / self.rate.value
         picture.pict_type = PictureType.NONE  # else the encoder would repeat the source's choice of key frames
         try:
-            self._mux(self._video, picture)
+            self._mux(self._video, self._fields.marked(picture) if self._fields else picture)
         finally:
             picture.pts, picture.pict_type = kept[0], kept[2]
             if kept[1] is not None:
@@ -160,7 +168,7 @@ class Writer:
         return container
 
     def _options(self) -> dict[str, str]:
-        if self._form == "matroska":
+        if self._form in _MATROSKA:
             return {"cues_to_front": "1"}
         flags = "+faststart"
         if any(key.lower() not in _PLAIN_TAGS | _OWN_TAGS for key, _ in self.like.metadata):
@@ -186,11 +194,15 @@ class Writer:
             self._discard()
             raise self._failed(error) from error
 
+    def _put_cover(self) -> None:
+        if self._container is not None and self._cover is not None and self.like.cover is not None:
+            self._container.mux_one(cover_packet(self.like.cover, self._cover))
+
     def _check(self) -> None:
         """A disk that fills up while the trailer is written is not always reported: count what can be read."""
         with av.open(f"file:{self._part.resolve()}", "r", options={"protocol_whitelist": "file"}) as container:
             held = container.streams.video[0].frames if container.streams.video else 0
-        if self._form != "matroska" and held != self.frames:
+        if self._form not in _MATROSKA and held != self.frames:
             raise OutputError(f"{self.out}: {held} of {self.frames} frames arrived in the file; is the disk full?")
 
     def _discard(self) -> None:

@@ -16,7 +16,7 @@ from editalk.errors import DeviceError, PlanError, SourceError, UsageError
 from editalk.face import FaceTracker
 from editalk.interchange import Writer, check_rate
 from editalk.media import SoundFile
-from editalk.mux import check_target
+from editalk.mux import check_target, losses
 from editalk.pipeline.apply import Clock, Result, apply, bring_along, operations, report
 from editalk.pipeline.edit import listen, open_voices, plan_edit, read_script, spoken_ranges
 from editalk.pipeline.render import footage_of
@@ -108,9 +108,11 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
 def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, reporter: Reporter) -> Result | None:
     """Transcript to finished file; `out` is written whole or not at all. None: of several processes another writes it.
     """
-    check_target(out, overwrite, edit.video)
+    form = check_target(out, overwrite, edit.video)
     check_timelines(edit.timelines, out, overwrite, edit.video)
     with planned(edit, cache, clock, reporter) as ready:
+        for loss in losses(ready.source.info, form):
+            reporter.warn(loss)
         if edit.backend.name == "auto":
             reporter.say(f"backend {ready.backend.name}: {ready.why}")
         _check_lips(ready)
@@ -171,7 +173,8 @@ def _warn_without_face(ready: Prepared, face: int | None, reporter: Reporter) ->
     if not spans or any(ready.analysis.track(s).found.any() for s in spans):
         return
     if face is not None:
-        with FaceTracker(ready.source.info.video.rotation, face) as tracker:
+        video = ready.source.info.video
+        with FaceTracker(video.rotation, face, float(video.sample_aspect)) as tracker:
             count = tracker.count(ready.source.reader.image(spans[0].start))
         reporter.warn(f"--face {face}: {count or 'no'} face{'s' * (count != 1)} found; the edit is made without one")
     elif any(w.lips for w in ready.plan.windows):

@@ -86,7 +86,9 @@ def _words(folder: Path) -> dict[str, list[str]]:
 
 def _clip(path: Path, words: Sequence[str]) -> Clip:
     info = probe(path)
-    with scratch() as folder, FrameReader(info) as reader, FaceTracker(info.video.rotation) as tracker:
+    with scratch() as folder, FrameReader(info) as reader, FaceTracker(
+        info.video.rotation, aspect=float(info.video.sample_aspect)
+    ) as tracker:
         heard = decode_sound(path, folder / "heard.f32", RATE, 1, info.video.start)
         sound = heard.read(0, heard.samples)
         track = tracker.track((i, to_image(frame)) for i, frame in reader.iterate(0, info.video.frames))

@@ -104,7 +104,9 @@ def _track(path: Path, info: MediaInfo, cache: Path) -> FaceTrack:
     kept = cache / f"{path.stem}.track.npz"
     if kept.exists():
         return FaceTrack.load(kept)
-    with FrameReader(info) as reader, FaceTracker(info.video.rotation) as tracker:
+    with FrameReader(info) as reader, FaceTracker(
+        info.video.rotation, aspect=float(info.video.sample_aspect)
+    ) as tracker:
         track = tracker.track((i, to_image(frame)) for i, frame in reader.iterate(0, info.video.frames))
     track.save(kept)
     return track
