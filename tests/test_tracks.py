@@ -301,6 +301,6 @@ def test_what_no_encoder_takes_is_said_before_the_work() -> None:
     check_sounds((good, replace(good, channels=1, layout="mono")), "mp4")
     with pytest.raises(OutputError, match="audio track 2: aac takes no sound of 48000 Hz in the layout 9 channels"):
         check_sounds((good, replace(good, channels=9, layout="9 channels")), "mp4")
-    with pytest.raises(OutputError, match="aac takes no sound of 37800 Hz"):
+    with pytest.raises(OutputError, match="AAC has no sample rate of 37800 Hz"):
         check_sounds((replace(good, sample_rate=37800, layout="7.1"),), "mp4")
     check_sounds((replace(good, channels=9, layout="9 channels"),), "mov")
