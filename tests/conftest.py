@@ -161,6 +161,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return get
 
 
+@pytest.fixture(scope="session")
+def edit(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """`review_edit.Made`: an edit and its review page, made once."""
+    from review_edit import make
+
+    return make(tmp_path_factory.mktemp("review"))
+
+
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Tensors of tiny models cost more to share among threads than to compute."""

@@ -51,7 +51,7 @@ def test_quick_and_light(code: str) -> None:
     assert seconds - idle < LIMIT
 
 
-@pytest.mark.parametrize("command", ["transcribe", "diff", "plan", "apply", "models", "doctor"])
+@pytest.mark.parametrize("command", ["transcribe", "diff", "plan", "apply", "review", "models", "doctor"])
 def test_help_of_a_command_is_light(command: str) -> None:
     made = subprocess.run(
         [sys.executable, "-c", SHOW_HELP.replace("['--help']", f"[{command!r}, '--help']") + REPORT],

@@ -14,8 +14,8 @@ ROOT = Path(editalk.__file__).resolve().parent
 LAYERS = (
     "errors", "timebase", "spoken", "cache", "reporting", "models", "audio", "media", "transcript", "asr", "markup",
     "diff", "clean", "voice", "cuts", "operations", "latent", "plan", "soundtrack", "sidecars", "face", "analysis",
-    "backends",
-    "compose", "mux", "texts", "interchange", "quality", "pipeline", "doctor", "upkeep", "console", "cli", "__main__",
+    "backends", "compose", "mux", "texts", "interchange", "quality", "review", "pipeline", "doctor", "upkeep",
+    "console", "cli", "__main__",
 )  # fmt: skip
 
 

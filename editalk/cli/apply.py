@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,9 +19,11 @@ from editalk.cli.options import (
     Json,
     Language,
     LipPassName,
+    MaybeEdited,
     Mode,
     Offload,
     Overwrite,
+    PlanFile,
     PrecisionName,
     Quiet,
     RegionName,
@@ -38,20 +40,22 @@ from editalk.cli.options import (
 from editalk.console import Console, ProgressMode, print_json
 from editalk.errors import QualityError, UsageError
 
+if TYPE_CHECKING:
+    from editalk.cache import Cache
+    from editalk.pipeline import Clock, Edit, Result
+
 CHECKS = ("join",)
 """Kinds of `--fail-on`."""
 
 
 def apply_command(
     video: Video,
-    edited: Annotated[
-        Path | None, typer.Argument(metavar="[EDITED]", help="The edited transcript.", show_default=False)
-    ] = None,
+    edited: MaybeEdited = None,
     voice: VoiceFiles = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="OUT", help="Instead of talk.edited.mp4 beside VIDEO.")
     ] = None,
-    plan: Annotated[Path | None, typer.Option("--plan", metavar="FILE", help="Start from a plan.")] = None,
+    plan: PlanFile = None,
     covers: CoversOption = None,
     backend: BackendName = "auto",
     weights: WeightsName = None,
@@ -68,6 +72,9 @@ def apply_command(
     device: Device = None,
     seed: Seed = 0,
     timeline: TimelineFormats = None,
+    review: Annotated[
+        bool, typer.Option("--review", help="Also write OUT.review.html, a page that shows the edit; see `review`.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and report; render nothing.")] = False,
     fail_on: Annotated[
         list[str] | None,
@@ -89,6 +96,7 @@ def apply_command(
     from editalk.media.container import check_file
     from editalk.pipeline import Clock, Edit, planned, report, run, summary
     from editalk.pipeline.captions import CaptionTexts
+    from editalk.texts import check_text_target
 
     if (edited is None) == (plan is None):
         raise UsageError("give either EDITED or --plan")
@@ -100,6 +108,10 @@ def apply_command(
                 language, region, get_writers(timeline) if timeline is not None else (), audio_track)  # fmt: skip
     target = out or edited_path(video)
     texts = CaptionTexts.found(video, edited, target, captions, captions_out or "", overwrite or dry_run)
+    page = target.with_suffix(".review.html") if review else None
+    if page is not None:
+        _check_review(dry_run)
+        check_text_target(page, overwrite, source=video)
     cache, clock = cache_of(console), Clock()
     if dry_run:
         with planned(edit, cache, clock, console) as ready:
@@ -109,6 +121,8 @@ def apply_command(
         if result is None:
             return  # of several processes another one reports
         made = report(result, clock)
+        if page is not None:
+            made = reviewed(edit, result, page, cache, clock, console)
         made["captions"] += texts.write(result.plan, result.words, console)
     made["warnings"] = console.warnings
     if as_json:
@@ -125,6 +139,23 @@ def _check_kinds(kinds: list[str], dry_run: bool) -> None:
             raise UsageError(f"--fail-on {kind}: not one of {', '.join(CHECKS)}")
     if kinds and dry_run:
         raise UsageError("--fail-on checks what was rendered, and --dry-run renders nothing; leave out one of them")
+
+
+def _check_review(dry_run: bool) -> None:
+    if dry_run:
+        raise UsageError("--review shows what was rendered, and --dry-run renders nothing; leave out one of them")
+
+
+def reviewed(
+    edit: Edit, result: Result, page: Path, cache: Cache, clock: Clock, console: Console
+) -> dict[str, Any]:
+    """The report once the page is written."""
+    from editalk.pipeline import report
+    from editalk.pipeline.review import write_review
+
+    with clock.stage("review"):
+        size = write_review(edit, result, report(result, clock) | {"warnings": console.warnings}, page, cache, console)
+    return report(result, clock) | {"review": str(page), "review_bytes": size}
 
 
 def _fail_on(made: dict[str, Any]) -> None:
@@ -146,6 +177,8 @@ def _print_report(made: dict[str, Any], console: Console) -> None:
         )
         for path in made["timelines"]:
             console.say(f"wrote {path}")
+        if "review" in made:
+            console.say(f"wrote {made['review']}: {made['review_bytes'] / 1e6:.1f} MB, the edit to look at")
         for join in made["joins"]:
             if not join["ok"]:
                 console.warn(f"the join at {join['at']:.2f} s may show: {', '.join(join['reasons'])} "

@@ -121,6 +121,7 @@ PAGES: dict[str, Page] = {
             ("editalk apply talk.mp4 talk.txt", "words removed and moved: no voice is needed"),
             ("editalk apply talk.mp4 talk.txt --voice new-words.wav", "with new words"),
             ("editalk apply talk.mp4 talk.txt --voice take.wav -o dub.mp4 -y", "a new take of the whole script"),
+            ("editalk apply talk.mp4 talk.txt --review", "and a page that shows it"),
             ("editalk apply talk.mp4 talk.txt --dry-run --json", "what it would do"),
             ("editalk apply talk.mp4 talk.txt --timeline fcpxml", "and a timeline for Final Cut Pro beside it"),
             ("editalk apply talk.mp4 talk.txt --fail-on join --json", "in a script: exit 6 where a join shows"),
@@ -129,11 +130,30 @@ PAGES: dict[str, Page] = {
             ("talk.edited.mp4", "the result, beside VIDEO; whole or not there"),
             ("talk.edited.otio, talk.edited.removed.otio",
              "with --timeline: the edit, and what was taken out; also .fcpxml, .edl, .xml"),
+            ("talk.edited.review.html", "with --review, beside the result"),
             ("talk.transcript.json", "beside VIDEO: its transcript; made anew where there is none"),
         ),
         environment=(("EDITALK_CACHE", "results of stages; a second run renders what changed"),),
         exits=tuple(EXITS),
-        see=("diff", "plan", "eval", "settings"),
+        see=("diff", "plan", "review", "eval", "settings"),
+    ),
+    "review": Page(
+        (
+            ("editalk review talk.mp4 talk.txt --voice new-words.wav", "talk.review.html, to look at in a browser"),
+            ("editalk review talk.mp4 --plan plan.json -o for-approval.html", "of a plan, into another file"),
+            ("editalk apply talk.mp4 talk.txt --review", "the edited video and its page"),
+        ),
+        notes="The page is one file that loads nothing: before and after in step, the transcript with what was "
+        "changed, both sounds, every join with its score. It works without a mouse; ? shows the keys. Its videos are "
+        "small copies (H.264, at most 640 pixels, about 60 MB in all up to 20 minutes; of longer talks pictures move "
+        "near the edits only). What was rendered is kept in the cache, so an `apply` afterwards is quick.",
+        files=(
+            ("talk.review.html", "the page, beside VIDEO; whole or not there"),
+            ("talk.transcript.json", "beside VIDEO: its transcript; made anew where there is none"),
+        ),
+        environment=(("EDITALK_CACHE", "results of stages; the small copy of VIDEO, too"),),
+        exits=(0, 1, 2, 3, 4, 5, 130),
+        see=("apply", "diff", "plan"),
     ),
     "eval": Page(
         (

@@ -23,6 +23,9 @@ class Covers(StrEnum):
 
 Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="A video of somebody talking.", show_default=False)]
 Edited = Annotated[Path, typer.Argument(metavar="EDITED", help="The edited transcript.", show_default=False)]
+MaybeEdited = Annotated[
+    Path | None, typer.Argument(metavar="[EDITED]", help="The edited transcript.", show_default=False)
+]
 VoiceFiles = Annotated[
     list[Path] | None,
     typer.Option("--voice", metavar="FILE", help="Speech for the new words or the whole script; repeat for several."),
@@ -101,6 +104,7 @@ TimelineFormats = Annotated[
     typer.Option("--timeline", metavar="FORMATS", autocompletion=complete.timelines,
                  help="Timelines too: of otio, fcpxml, edl, xml."),
 ]  # fmt: skip
+PlanFile = Annotated[Path | None, typer.Option("--plan", metavar="FILE", help="Start from a plan.")]
 Seed = Annotated[int, typer.Option("--seed", rich_help_panel=BACKEND, help="For backends that draw lots.")]
 
 

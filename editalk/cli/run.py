@@ -14,6 +14,7 @@ from editalk.cli import cache, config, edit, guide, inspect, models
 from editalk.cli.apply import apply_command
 from editalk.cli.clean import clean_command
 from editalk.cli.program import ConfigFile, Group, NoConfig, Program, origin, tree
+from editalk.cli.review import review_command
 from editalk.errors import EditalkError
 
 app = Program("Edit a talking-head video by editing its transcript.")
@@ -49,6 +50,7 @@ app.command("clean")(clean_command)
 app.command("diff")(edit.diff_command)
 app.command("plan")(edit.plan_command)
 app.command("apply")(apply_command)
+app.command("review")(review_command)
 app.command("eval")(inspect.eval_command)
 app.command("doctor")(inspect.doctor_command)
 app.command("help")(guide.help_command)

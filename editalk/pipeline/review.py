@@ -1,0 +1,79 @@
+"""An edit that was made, beside its source, on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from editalk.cache import Cache, key, scratch
+from editalk.diff import WordEdit, spoken_tokens
+from editalk.markup import Token
+from editalk.media import FrameReader, MediaInfo, SoundFile, decode_sound, probe
+from editalk.pipeline import Edit, Listening, Result, opened, words_of
+from editalk.pipeline.edit import read_edits
+from editalk.plan import EditPlan
+from editalk.reporting import Reporter, Silent
+from editalk.review import (
+    SOUND_RATE,
+    VERSION,
+    edits_of,
+    figures,
+    near_edits,
+    page,
+    peaks,
+    shape_of,
+    spans,
+    write_proxy,
+)
+from editalk.texts import write_texts
+from editalk.transcript import Transcript
+
+
+def write_review(
+    edit: Edit, result: Result, report: Mapping[str, Any], out: Path, cache: Cache, reporter: Reporter
+) -> int:
+    """Write the page of an edit, whole or not at all; its bytes. `report`: see `pipeline.report`. Raises MediaError."""
+    plan = result.plan
+    with opened(edit.video, Silent(), plan.source.track) as source, scratch() as folder:
+        transcript = words_of(source, edit.transcript, Listening(language=edit.language), cache, Silent())
+        edits, tokens = _edits(edit, plan, transcript)
+        made = probe(result.output, result.source.sounds.index(result.source.audio) + 1)
+        lasting = [float(plan.source.rate.seconds(n)) for n in (plan.source.frames, plan.frames)]
+        shape = shape_of(source.info.video, max(lasting))
+        moving = near_edits(plan)
+        with reporter.stage("Making the page", source.reader.frames + made.video.frames) as advance:
+            about = [plan.source.track, vars(shape), [(s.start, s.end) for s in moving[0]]]
+            name = key("proxy", VERSION, source.info.sha256, *about)
+            before = cache.path("proxy", f"{name}.mp4")
+            own = _sound(source.info, folder / "before.f32")
+            if before.exists():
+                advance(source.reader.frames)
+            else:
+                with cache.making(before) as part:
+                    write_proxy(part, source.reader, own, shape, moving[0], advance)
+            after, new = folder / "after.mp4", _sound(made, folder / "after.f32")
+            with FrameReader(made) as reader:
+                write_proxy(after, reader, new, shape, moving[1], advance)
+        data = figures(plan, report, result.output.name) | {
+            "size": [shape.width, shape.height], "moving": [[s.start, s.end] for s in moving[1]],
+            "language": transcript.language, "spans": spans(edits, tokens, plan, transcript.words),
+            "peaks": {"before": peaks(own, lasting[0]), "after": peaks(new, lasting[1])},
+        }  # fmt: skip
+        write_texts({out: page(data, before.read_bytes(), after.read_bytes())})
+    return out.stat().st_size
+
+
+def _edits(
+    edit: Edit, plan: EditPlan, transcript: Transcript
+) -> tuple[tuple[WordEdit, ...], tuple[Token, ...]]:
+    if edit.edited is None:
+        return edits_of(plan, transcript.words)
+    edited, script = read_edits(edit.edited, transcript)
+    return script.edits, spoken_tokens(edited)
+
+
+def _sound(info: MediaInfo, raw: Path) -> SoundFile:
+    """The sound as a proxy has it: from frame 0 on, one or two channels."""
+    channels = min(2, info.audio.channels)
+    return decode_sound(info.path, raw, SOUND_RATE, channels, info.video.start, info.audio.index)
