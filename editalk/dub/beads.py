@@ -3,7 +3,9 @@ sentences in bilingual corpora, Computational Linguistics 19(1), 1993.
 
 Long sentences are translated by long ones, short ones by short ones: where one text has l₁ letters, the other has about
 c·l₁ with a variance of s²·l₁, so δ = (l₂ − c·l₁) / √(s²·l̄) is a standard normal deviate. The most probable sequence of
-beads is found by dynamic programming; a bead joins nought to two sentences of either side.
+beads is found by dynamic programming; a bead joins nought to two sentences of either side. c is the ratio of the whole
+texts: not every script has as many letters as ours. A sentence without a counterpart costs much, so it mostly joins its
+neighbour's bead: no footage goes because of a guess.
 """
 
 from __future__ import annotations
@@ -47,9 +49,8 @@ def beads(source: Sequence[Sentence], dub: Sequence[Sentence]) -> tuple[Bead, ..
     made: list[Bead] = []
     for (a, b), (c, d) in zip(pairwise(rows), pairwise(columns), strict=True):
         alike = b - a <= UNLIKE * (d - c) and d - c <= UNLIKE * (b - a)
-        found = _aligned([s.letters for s in source[a:b]], [s.letters for s in dub[c:d]], ratio) if alike else [
-            Bead(0, b - a, 0, d - c)
-        ]  # fmt: skip
+        sides = [s.letters for s in source[a:b]], [s.letters for s in dub[c:d]]
+        found = _aligned(*sides, ratio) if alike else [Bead(0, b - a, 0, d - c)]
         made += [Bead(a + x.first, a + x.end, c + x.dub_first, c + x.dub_end) for x in found]
     return tuple(made)
 

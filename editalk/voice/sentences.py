@@ -18,8 +18,8 @@ from editalk.voice.acoustic import FRAMES, RATE
 Floats = NDArray[np.float64]
 
 CLOSE = 4.0  # letters that every sentence is longer than it is written: people slow down before a pause
-SPREAD = 0.06  # seconds: SD of a sentence's length, times the root of its letters
-BOND = 2.0  # a pause twice as long counts as much as so many times log 2
+SPREAD = 0.07  # seconds: SD of a sentence's length, times the root of its letters
+BOND = 2.5  # a pause twice as long counts as much as so many times log 2
 USUAL_PAUSE = 0.3  # seconds between sentences
 NO_PAUSE = 0.02  # seconds that a quiet moment within speech counts for
 MOMENT = 0.25  # seconds of speech in which there is one such moment
