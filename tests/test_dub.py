@@ -346,7 +346,23 @@ def test_a_sentence_is_heard_over_its_own_footage_by_new_lips(given_dub: tuple[E
     words = [(c.start, c.end) for c in plan.captions]
     assert len(words) == 2 * sum(len(x.said) for x in lines)
     assert all(a[0] <= b[0] + 1e-6 for a, b in pairwise(words))
-    assert sum(o.kind is Kind.ADDITION for o in plan.operations) == sum(x.source is None for x in lines)
+    assert sum(o.kind is Kind.ADDITION and o.region is not None for o in plan.operations) == sum(
+        x.source is None for x in lines
+    )
+
+
+@given(dubs())
+@settings(deadline=None, max_examples=60)
+def test_operations_tell_all_that_is_new_taken_out_or_resampled(given_dub: tuple[EditPlan, list[Line]]) -> None:
+    plan, _ = given_dub
+    of = {kind: [o for o in plan.operations if o.kind is kind] for kind in Kind}
+    for piece in plan.timeline:
+        if piece.resampled:
+            assert any((o.timeline.start, o.source.start) == (piece.start, piece.source) for o in of[Kind.RETIME])
+    shown = {f for p in plan.timeline if p.source is not None for f in range(p.source, p.source_end)}
+    gone = {f for o in of[Kind.REMOVAL] for f in range(o.source.start, o.source.end)}
+    assert shown.isdisjoint(gone)
+    assert shown | gone == set(range(plan.source.frames))
 
 
 # ---------------------------------------------------------------------------------------------------------- commands

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -77,11 +77,11 @@ def build_dub(
     rate = source.rate
     cells, spoken, gone = _cells(source, lines, chooser)
     timed = isochronous(cells, rate)
-    pieces, operations = _footage(timed)
-    clips, captions = [], []
+    pieces, operations = _footage(timed), list[Operation]()
+    clips, captions = list[_Clip](), list[Caption]()
     for cell, line in zip(timed, spoken, strict=True):
+        operations += _operations(line, cell, region)
         if line is not None:
-            operations += _operations(line, cell, region)
             laid, words = _voiced(line, cell.onset, texts, source)
             clips += laid
             captions += words
@@ -177,10 +177,65 @@ def _pause(
 # ----------------------------------------------------------------------------------------------------------- picture
 
 
-def _footage(timed: Sequence[Timed]) -> tuple[list[Piece], list[Operation]]:
-    """Pieces of picture that tile the timeline, and what was done to the pauses."""
+@dataclass(frozen=True)
+class _Retimed:
+    """Source frames `footage` for timeline frames `place`: of these `shown` in `where`, the rest of either is taken out
+    or new. That happens between speech and pause: behind the speech, before what is left of the pause.
+    """
+
+    footage: FrameRange
+    place: FrameRange
+    shown: FrameRange
+    where: FrameRange
+
+    def operations(self, text: str) -> Iterator[Operation]:
+        if self.shown and len(self.shown) != len(self.where):
+            yield Operation(Kind.RETIME, text, self.shown, self.where)
+        for start, end in _rests(self.footage, self.shown):
+            at = self.where.end if start >= self.shown.end else self.where.start
+            yield Operation(Kind.REMOVAL, text, FrameRange(start, end), FrameRange(at, at))
+        for start, end in _rests(self.place, self.where):
+            at = self.shown.end if start >= self.where.end else self.shown.start
+            yield Operation(Kind.ADDITION, text, FrameRange(at, at), FrameRange(start, end))
+
+
+def _speech(timed: Timed) -> _Retimed | None:
+    """The footage of a cell's speech; None where the source has none."""
+    sentence, place = timed.cell.sentence, FrameRange(timed.onset, timed.onset + timed.cell.speech)
+    if sentence is None:
+        return None
+    footage = FrameRange(sentence.start, sentence.end + timed.lent)
+    count, frames = _stretched(len(footage), len(place), MOST)
+    shown, where = (FrameRange(s.start, s.start + n) for s, n in ((footage, count), (place, frames)))
+    return _Retimed(footage, place, shown, where)
+
+
+def _silence(timed: Timed) -> _Retimed | None:
+    """The same of its pause."""
+    pause, place = timed.cell.pause, FrameRange(timed.span.end - timed.pause, timed.span.end)
+    if timed.cell.sentence is None:
+        return None
+    footage = FrameRange(pause.start + timed.lent, pause.end)
+    count, frames = _stretched(len(footage), len(place), PAUSE * MOST)
+    shown, where = (FrameRange(s.end - n, s.end) for s, n in ((footage, count), (place, frames)))
+    return _Retimed(footage, place, shown, where)
+
+
+def _stretched(source: int, frames: int, most: float) -> tuple[int, int]:
+    """How many of `source` and of `frames` frames go together where footage becomes `most` times as long or short."""
+    if source == 0 or frames == 0:
+        return 0, 0
+    return min(source, max(1, floor(most * frames))), min(frames, max(1, floor(most * source)))
+
+
+def _rests(whole: FrameRange, part: FrameRange) -> list[tuple[int, int]]:
+    """What a range has before and behind a part of it."""
+    return [(a, b) for a, b in ((whole.start, part.start), (part.end, whole.end)) if a < b]
+
+
+def _footage(timed: Sequence[Timed]) -> list[Piece]:
+    """Pieces of picture that tile the timeline."""
     pieces: list[Piece] = []
-    operations: list[Operation] = []
 
     def add(frames: int, first: int | None, count: int) -> None:
         start = pieces[-1].end if pieces else 0
@@ -193,46 +248,27 @@ def _footage(timed: Sequence[Timed]) -> tuple[list[Piece], list[Operation]]:
             pieces.append(Piece(start, frames, first, count))
 
     for cell in timed:
-        footage = shown_of(cell)
-        if footage is None:
+        speech, silence = _speech(cell), _silence(cell)
+        if speech is None or silence is None:
             add(len(cell.span), None, 0)
             continue
-        speech, pause = footage
-        said, kept = _stretched(len(speech), cell.cell.speech, MOST)
-        add(said, speech.start, kept)
-        add(cell.cell.speech - said, None, 0)
-        quiet, rest = _stretched(len(pause), cell.pause, PAUSE * MOST)
-        add(cell.pause - quiet, None, 0)
-        add(quiet, pause.end - rest, rest)
-        if cell.pause != len(pause):
-            place = FrameRange(cell.span.end - cell.pause, cell.span.end)
-            operations.append(Operation(Kind.RETIME, "[pause]", pause, place))
-    return pieces, operations
+        add(len(speech.where), speech.shown.start, len(speech.shown))
+        add(silence.where.start - speech.where.end, None, 0)
+        add(len(silence.where), silence.shown.start, len(silence.shown))
+    return pieces
 
 
-def shown_of(cell: Timed) -> tuple[FrameRange, FrameRange] | None:
-    """The source frames under the speech and under the pause of a cell; None where there is no footage."""
-    sentence, pause = cell.cell.sentence, cell.cell.pause
-    if sentence is None:
-        return None
-    return FrameRange(sentence.start, sentence.end + cell.lent), FrameRange(pause.start + cell.lent, pause.end)
-
-
-def _stretched(source: int, frames: int, most: float) -> tuple[int, int]:
-    """(frames, source frames) of a stretch whose footage becomes at most `most` times as long or as short."""
-    if source == 0 or frames == 0:
-        return 0, 0
-    return min(frames, max(1, floor(most * source))), min(source, max(1, floor(most * frames)))
-
-
-def _operations(line: Line, timed: Timed, region: Region) -> list[Operation]:
-    place = FrameRange(timed.onset, timed.onset + timed.cell.speech)
-    footage, sentence = shown_of(timed), timed.cell.sentence
-    if footage is None or sentence is None:
-        at = timed.cell.pause.start
-        return [Operation(Kind.ADDITION, line.text, FrameRange(at, at), place, region)]
-    made = [Operation(Kind.RERENDER, line.text, sentence, place, region)]
-    return made if len(footage[0]) == len(place) else [Operation(Kind.RETIME, line.text, footage[0], place), *made]
+def _operations(line: Line | None, timed: Timed, region: Region) -> Iterator[Operation]:
+    """What becomes of a cell's footage; `line` says what is said over it."""
+    speech, silence, sentence = _speech(timed), _silence(timed), timed.cell.sentence
+    if line is not None and sentence is not None and speech is not None:
+        yield from speech.operations(line.text)
+        yield Operation(Kind.RERENDER, line.text, sentence, speech.place, region)
+    elif line is not None:
+        at, place = timed.cell.pause.start, FrameRange(timed.onset, timed.onset + timed.cell.speech)
+        yield Operation(Kind.ADDITION, line.text, FrameRange(at, at), place, region)
+    if silence is not None:
+        yield from silence.operations("[pause]")
 
 
 def _lips(

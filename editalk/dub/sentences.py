@@ -29,7 +29,7 @@ class Sentence:
 def of_text(tokens: Sequence[Token], files: int = 1) -> tuple[Sentence, ...]:
     """The sentences of a dub's text; its lines where just they are as many as the voice's files."""
     texts, places = [t.text for t in tokens], [t.paragraph for t in tokens]
-    made = _cut(texts, places, {k for k in range(len(texts)) if _ends(texts, k)})
+    made = _cut(texts, places, _stops(texts))
     by_line = _cut(texts, [t.line for t in tokens], set())
     return by_line if files > 1 and len(by_line) == files != len(made) else made
 
@@ -39,7 +39,7 @@ def of_transcript(transcript: Transcript) -> tuple[Sentence, ...]:
     words = transcript.words
     places = [k for k, (inside, _) in enumerate(paragraphs(transcript)) for _ in inside]
     texts = [w.text for w in words]
-    ends = {k for k in range(len(texts)) if _ends(texts, k)}
+    ends = _stops(texts)
     if not ends:
         ends = {k for k in range(len(words) - 1) if words[k + 1].start - words[k].end >= UNSTOPPED_PAUSE}
     return _cut(texts, places, ends)
@@ -63,13 +63,17 @@ def _cut(texts: Sequence[str], places: Sequence[int], ends: set[int]) -> tuple[S
     return tuple(made)
 
 
-def _ends(texts: Sequence[str], k: int) -> bool:
-    """Whether word k closes a sentence; the stop of an abbreviation or of an ordinal does not."""
-    if not ends_sentence(texts[k]):
-        return False
+def _stops(texts: Sequence[str]) -> set[int]:
+    """The words that close a sentence."""
+    cased = any(text[:1].isupper() for text in texts)
+    return {k for k in range(len(texts)) if ends_sentence(texts[k]) and not _abbreviated(texts, k, cased)}
+
+
+def _abbreviated(texts: Sequence[str], k: int, cased: bool) -> bool:
+    """Whether the stop of word k is an abbreviation's or an ordinal's; `cased`: sentences begin with a capital."""
     bare = texts[k].strip("\"'„“”‘’«»()[]")
     if k + 1 == len(texts) or not bare.endswith(".") or bare.endswith(".."):
-        return True
+        return False
     core, following = bare[:-1], texts[k + 1].lstrip("\"'„“”‘’«»([")
     short = "." in core or len(core) == 1 or (core.isdigit() and len(core) <= 2) or core.lower() in ABBREVIATIONS
-    return not (short or following[:1].islower())
+    return short or (cased and following[:1].islower())

@@ -95,9 +95,9 @@ def figures(plan: EditPlan) -> dict[str, Any]:
 
 def stretched(plan: EditPlan) -> list[tuple[str, float]]:
     """Every sentence that was retimed and how many times as long its footage became."""
-    sentences = {o.timeline for o in plan.operations if o.kind is Kind.RERENDER}
+    onsets = {o.timeline.start for o in plan.operations if o.kind is Kind.RERENDER}
     return [(o.text, len(o.timeline) / len(o.source)) for o in plan.operations
-            if o.kind is Kind.RETIME and o.timeline in sentences]  # fmt: skip
+            if o.kind is Kind.RETIME and o.timeline.start in onsets]  # fmt: skip
 
 
 def _said(script: DubScript, waves: Sequence[Samples], names: Sequence[str], reporter: Reporter) -> tuple[Said, ...]:
