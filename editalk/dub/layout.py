@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 
 from editalk.dub.hearing import Said
-from editalk.dub.isochrony import MOST, PAUSE, Cell, Timed, isochronous
+from editalk.dub.isochrony import MOST, NOTICED, PAUSE, Cell, Timed, isochronous
 from editalk.operations import Kind, Operation
 from editalk.plan import (
     Caption,
@@ -211,13 +211,17 @@ def _speech(timed: Timed) -> _Retimed | None:
 
 
 def _silence(timed: Timed) -> _Retimed | None:
-    """The same of its pause."""
-    pause, place = timed.cell.pause, FrameRange(timed.span.end - timed.pause, timed.span.end)
+    """The same of as much of its pause, from its beginning on, as must be retimed; the rest plays as it is."""
     if timed.cell.sentence is None:
         return None
-    footage = FrameRange(pause.start + timed.lent, pause.end)
-    count, frames = _stretched(len(footage), len(place), PAUSE * MOST)
-    shown, where = (FrameRange(s.end - n, s.end) for s, n in ((footage, count), (place, frames)))
+    source, frames = len(timed.cell.pause) - timed.lent, timed.pause
+    longer = frames - source
+    few = min(source, frames, ceil(abs(longer) / (NOTICED - 1)))
+    first, start = timed.cell.pause.start + timed.lent, timed.span.end - frames
+    footage = FrameRange(first, first + few + max(0, -longer))
+    place = FrameRange(start, start + few + max(0, longer))
+    count, most = _stretched(len(footage), len(place), PAUSE * MOST)
+    shown, where = (FrameRange(s.end - n, s.end) for s, n in ((footage, count), (place, most)))
     return _Retimed(footage, place, shown, where)
 
 
@@ -255,6 +259,8 @@ def _footage(timed: Sequence[Timed]) -> list[Piece]:
         add(len(speech.where), speech.shown.start, len(speech.shown))
         add(silence.where.start - speech.where.end, None, 0)
         add(len(silence.where), silence.shown.start, len(silence.shown))
+        rest = cell.span.end - silence.place.end
+        add(rest, silence.footage.end, rest)
     return pieces
 
 
