@@ -39,6 +39,7 @@ from editalk.dub.sentences import spoken_letters
 from editalk.errors import VoiceError
 from editalk.markup import parse
 from editalk.operations import Kind
+from editalk.pipeline.render import _placed
 from editalk.plan import EditPlan, Origin, PreferredCuts, SourceRef, VoiceRef, from_json, source_of, to_json
 from editalk.timebase import FrameRange, FrameRate, TimeRange
 from editalk.transcript import Segment, Transcript, Word
@@ -363,6 +364,15 @@ def test_operations_tell_all_that_is_new_taken_out_or_resampled(given_dub: tuple
     gone = {f for o in of[Kind.REMOVAL] for f in range(o.source.start, o.source.end)}
     assert shown.isdisjoint(gone)
     assert shown | gone == set(range(plan.source.frames))
+
+
+@given(dubs())
+@settings(deadline=None, max_examples=5)
+def test_english_phones_are_looked_for_in_english_only(given_dub: tuple[EditPlan, list[Line]]) -> None:
+    plan, _ = given_dub
+    assert [_placed(replace(plan, dubbed=language)) for language in ("de", "und", "en-GB", None)] == [
+        False, False, True, True,
+    ]  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------------- commands

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, floor
 
 from editalk.dub.hearing import Said
@@ -341,13 +342,10 @@ def _sound(
 
 def _quiet(clips: Sequence[_Clip], lengths: Sequence[int], at: int) -> list[tuple[int, int]]:
     """Samples of a recording's quiet that belong to each clip, before and behind: half of the pause to the next one."""
+    before, behind = [c.offset for c in clips], [lengths[c.file] - c.offset_end for c in clips]
+    order = sorted(range(len(clips)), key=lambda k: (clips[k].file, clips[k].offset))
+    for a, b in pairwise(order):
+        if clips[a].file == clips[b].file:
+            behind[a] = before[b] = (clips[b].offset - clips[a].offset_end) // 2
     most = OWN_QUIET * at
-    found = []
-    for clip in clips:
-        mine = sorted((c for c in clips if c.file == clip.file), key=lambda c: c.offset)
-        k = mine.index(clip)
-        before = (clip.offset - mine[k - 1].offset_end) // 2 if k else clip.offset
-        last = k + 1 == len(mine)
-        behind = lengths[clip.file] - clip.offset_end if last else (mine[k + 1].offset - clip.offset_end) // 2
-        found.append((min(most, max(0, before)), min(most, max(0, behind))))
-    return found
+    return [(min(most, max(0, x)), min(most, max(0, y))) for x, y in zip(before, behind, strict=True)]
