@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editalk.audio import Samples, activity, rms_db
+from editalk.errors import VoiceError
 from editalk.voice.acoustic import FRAMES, RATE
 
 Floats = NDArray[np.float64]
@@ -24,6 +25,7 @@ USUAL_PAUSE = 0.3  # seconds between sentences
 NO_PAUSE = 0.02  # seconds that a quiet moment within speech counts for
 MOMENT = 0.25  # seconds of speech in which there is one such moment
 WANDER, WANDER_SHARE = 8.0, 0.05  # seconds, and share of the whole, by which a cut may lie off its share of the time
+LONGEST, LONGER = 4.0, 3.0  # a sentence lasts at most so many seconds more than so many times as long as it should
 BLOCK = 1 / FRAMES
 
 
@@ -48,7 +50,8 @@ def speech_frames(mono: Samples) -> NDArray[np.int64]:
 def sentence_spans(mono: Samples, letters: Sequence[int]) -> tuple[tuple[float, float], ...]:
     """[start, end) seconds of each of the sentences that mono sound at 16 kHz says one after the other.
 
-    `letters`: how long each is, in letters. The silence around a sentence is not part of it.
+    `letters`: how long each is, in letters. The silence around a sentence is not part of it. Raises VoiceError where
+    there is not enough speech to part.
     """
     spoken = speech_frames(mono)
     cuts = _cuts(mono, spoken, len(letters))
@@ -63,12 +66,19 @@ def sentence_spans(mono: Samples, letters: Sequence[int]) -> tuple[tuple[float, 
     for k, length in enumerate(wanted):
         last = k == len(wanted) - 1
         nexts = np.array([len(cuts.left) - 1]) if last else inner[np.abs(seconds[inner] - ends[k]) <= reach]
-        lasting = seconds[nexts][None] - seconds[rows][:, None]
-        cost = total[:, None] + np.square((lasting - pace * length) / SPREAD) / (2 * length)
-        cost = np.where(nexts[None] > rows[:, None], cost, 1e9)
-        best = cost.argmin(0)
-        trail.append((nexts, rows[best]))
-        rows, total = nexts, cost[best, np.arange(len(nexts))] - cuts.worth[nexts]
+        nexts = nexts[nexts > rows[0]]
+        if not len(nexts):
+            raise VoiceError(f"{len(wanted)} sentences cannot be found in {seconds[-1]:.1f} s of speech")
+        high = np.searchsorted(rows, nexts)
+        low = np.minimum(np.searchsorted(seconds[rows], seconds[nexts] - LONGEST - LONGER * pace * length), high - 1)
+        befores = low[:, None] + np.arange((high - low).max())  # [nexts, rows that a sentence may begin with]
+        inside = np.minimum(befores, len(rows) - 1)
+        lasting = seconds[nexts][:, None] - seconds[rows[inside]]
+        cost = total[inside] + np.square((lasting - pace * length) / SPREAD) / (2 * length)
+        best = np.where(befores < high[:, None], cost, np.inf).argmin(1)
+        each = np.arange(len(nexts))
+        trail.append((nexts, rows[inside[each, best]]))
+        rows, total = nexts, cost[each, best] - cuts.worth[nexts]
     at, path = len(cuts.left) - 1, [len(cuts.left) - 1]
     for nexts, befores in trail[::-1]:
         at = int(befores[np.flatnonzero(nexts == at)[0]])
