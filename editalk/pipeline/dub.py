@@ -16,8 +16,8 @@ from editalk.audio import Audio, Samples, activity, loudness_gain
 from editalk.diff import spoken_tokens
 from editalk.dub import Line, Said, beads, build_dub, hearing, of_text, of_transcript
 from editalk.dub.isochrony import NOTICED
-from editalk.errors import MarkupError, ReadError
-from editalk.markup import EditedText, parse
+from editalk.errors import MarkupError, PlacedError, ReadError
+from editalk.markup import EditedText, read_edited
 from editalk.media import SoundFile
 from editalk.operations import Kind
 from editalk.pipeline.edit import heard_voices
@@ -43,15 +43,15 @@ class DubScript:
 
 
 def read_dub(path: Path, transcript: Transcript, language: str | None, said_by: Path | None) -> DubScript:
-    """The text of a dub; what can only be asked of the source's own words is refused. Raises ReadError, MarkupError."""
+    """The text of a dub; what can only be asked of the source's own words is refused. Raises ReadError, PlacedError."""
     speakers = frozenset(s.speaker for s in transcript.segments if s.speaker)
     try:
-        edited = parse(read_text(path, ReadError), speakers)
+        edited = read_edited(read_text(path, ReadError), path.suffix, speakers)
         places = [(mark.line, mark.column) for marks in (edited.attributes, edited.pauses) for mark in marks]
         if places:
             raise MarkupError("a dub has no marks for spans and pauses: its voice says how long all lasts", *places[0])
-    except MarkupError as error:
-        raise MarkupError(error.message, error.line, error.column, str(path)) from error
+    except PlacedError as error:
+        raise error.inside(path) from error
     texts = tuple(t.text for t in spoken_tokens(edited))
     if not texts:
         raise ReadError(f"{path}: no words; write what the dub says, a sentence for each sentence of the source")
