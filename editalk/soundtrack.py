@@ -118,9 +118,14 @@ class _Track:
     def tone(self) -> RoomTone:
         if self.given is not None:
             return self.given
-        if any(p.origin is Origin.SOURCE for p in self.pieces) or not self.voices:
+        if self._in_its_room or not self.voices:
             return find_room_tone(self.source.read, self.source.samples, self.rate, self.speech)
         return find_room_tone(self.voices[0].read, self.voices[0].samples, self.rate, ())  # a new take: its own room
+
+    @property
+    def _in_its_room(self) -> bool:
+        """Whether the source is heard, if only its room tone: a new take that is voices alone brings its own room."""
+        return any(p.origin is not Origin.VOICE for p in self.pieces)
 
     def read(self, start: int, stop: int) -> Audio:
         out = np.zeros((max(0, stop - start), self.channels), np.float32)
@@ -214,7 +219,7 @@ class _Track:
 
     def _clean(self, voice: int, gain: float) -> bool:
         """Whether a voice is much quieter between its words than the take that it stands in."""
-        if not any(p.origin is Origin.SOURCE for p in self.pieces):
+        if not self._in_its_room:
             return False
         if voice not in self.floors:
             reader = self.voices[voice]

@@ -61,14 +61,14 @@ class Spoken:
 class Speaker:
     """espeak-ng; one a process, since the library keeps its state to itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, voice: str = VOICE) -> None:
         import espeakng_loader
 
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path().encode()
         self.rate = int(self._library.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONE_EVENTS))
-        if self.rate <= 0 or self._library.espeak_SetVoiceByName(VOICE.encode()) != 0:
-            raise RuntimeError(f"espeak-ng cannot speak with {VOICE}")
+        if self.rate <= 0 or self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise RuntimeError(f"espeak-ng cannot speak with {voice}")
         for parameter, value in ((_RATE, WORDS_PER_MINUTE), (_PITCH, PITCH), (_RANGE, 45)):
             self._library.espeak_SetParameter(parameter, value, 0)
         self._blocks: list[NDArray[np.int16]] = []

@@ -13,8 +13,9 @@ import editalk
 ROOT = Path(editalk.__file__).resolve().parent
 LAYERS = (
     "errors", "timebase", "spoken", "cache", "reporting", "models", "audio", "media", "transcript", "asr", "markup",
-    "diff", "clean", "voice", "cuts", "operations", "latent", "plan", "soundtrack", "sidecars", "face", "analysis",
-    "backends", "compose", "mux", "texts", "interchange", "quality", "review", "pipeline", "doctor", "upkeep",
+    "diff", "clean", "voice", "cuts", "operations", "latent", "plan", "dub", "soundtrack", "sidecars", "face",
+    "analysis", "backends", "compose", "mux", "texts", "interchange", "quality", "review", "pipeline", "doctor",
+    "upkeep",
     "console", "cli", "__main__",
 )  # fmt: skip
 

@@ -18,6 +18,7 @@ from editalk.plan import (
     EditPlan,
     NewSound,
     Origin,
+    Piece,
     PreferredCuts,
     Script,
     SourceRef,
@@ -25,6 +26,7 @@ from editalk.plan import (
     build_plan,
     build_take,
     from_json,
+    joins,
     to_json,
 )
 from editalk.plan.strands import strands
@@ -303,3 +305,8 @@ def test_new_words_are_timed_as_the_voice_says_them(retime: float | None) -> Non
     for caption, word in zip(plan.captions[2:4], heard.words, strict=True):
         for said, heard_at in ((caption.start, word.start), (caption.end, word.end)):
             assert said == pytest.approx(begin + (heard_at - voice.offset / 44100) * pace, abs=0.001)
+
+
+def test_retimed_footage_that_goes_on_is_no_join() -> None:
+    pieces = [Piece(0, 10, 0, 10), Piece(10, 5, 10, 7), Piece(15, 8, 17, 5), Piece(23, 4, 25, 4), Piece(27, 2, None, 0)]
+    assert [(j.frame, j.left, j.right) for j in joins(pieces)] == [(23, 21, 25), (27, 28, None)]

@@ -25,6 +25,11 @@ KEPT_PAUSE = 0.12  # seconds between words where a chunk is trusted to have foun
 Found = list[tuple[Heard, ...] | None]
 
 
+def understands(language: str) -> bool:
+    """Whether the acoustic model and the dictionary are of a language, "en" or "en-GB"."""
+    return language.lower().split("-")[0] in ("en", "english")
+
+
 def align(words: Sequence[str], audio: Audio | Samples, rate: int = RATE) -> Alignment:
     """Align displayed words with the sound that says them.
 

@@ -15,6 +15,7 @@ from editalk.cli.options import (
     CaptionsOut,
     CoversOption,
     Device,
+    Dub,
     Face,
     Json,
     Language,
@@ -33,6 +34,7 @@ from editalk.cli.options import (
     Verbose,
     Video,
     VoiceFiles,
+    VoiceTranscript,
     WeightsName,
     cache_of,
     edited_path,
@@ -57,6 +59,8 @@ def apply_command(
     ] = None,
     plan: PlanFile = None,
     covers: CoversOption = None,
+    dub: Dub = False,
+    voice_transcript: VoiceTranscript = None,
     backend: BackendName = "auto",
     weights: WeightsName = None,
     precision: PrecisionName = None,
@@ -105,7 +109,8 @@ def apply_command(
     console = Console(quiet or not writes(), progress)
     choice = Choice(backend, device, weights, precision, offload, lip_pass, seed)
     edit = Edit(video, edited, tuple(voice or ()), transcript, plan, covers.value if covers else None, choice, face,
-                language, region, get_writers(timeline) if timeline is not None else (), audio_track)  # fmt: skip
+                language, region, get_writers(timeline) if timeline is not None else (), audio_track, dub,
+                voice_transcript)  # fmt: skip
     target = out or edited_path(video)
     texts = CaptionTexts.found(video, edited, target, captions, captions_out or "", overwrite or dry_run)
     page = target.with_suffix(".review.html") if review else None

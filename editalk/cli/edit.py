@@ -13,6 +13,7 @@ from editalk.cli.options import (
     AudioTrack,
     BackendName,
     CoversOption,
+    Dub,
     Edited,
     Face,
     Json,
@@ -25,6 +26,7 @@ from editalk.cli.options import (
     Verbose,
     Video,
     VoiceFiles,
+    VoiceTranscript,
     WeightsName,
     cache_of,
     edited_path,
@@ -151,6 +153,8 @@ def plan_command(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Instead of standard output.")
     ] = None,
     covers: CoversOption = None,
+    dub: Dub = False,
+    voice_transcript: VoiceTranscript = None,
     transcript: TranscriptFile = None,
     backend: BackendName = "auto",
     weights: WeightsName = None,
@@ -177,7 +181,7 @@ def plan_command(
     check_timelines(writers, base, overwrite, video)
     edit = Edit(video, edited, tuple(voice or ()), transcript, None, covers.value if covers else None,
                 Choice(backend, weights=weights), face, language, timelines=writers,
-                audio_track=audio_track)  # fmt: skip
+                audio_track=audio_track, dub=dub, voice_transcript=voice_transcript)  # fmt: skip
     console = Console(quiet, progress)
     with planned(edit, cache_of(console), Clock(), console) as ready:
         text = to_json(ready.plan)

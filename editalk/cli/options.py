@@ -63,6 +63,12 @@ CaptionFiles = Annotated[
 CaptionsOut = Annotated[
     str | None, typer.Option("--captions-out", metavar="LIST", help="New captions of the edited script: srt, vtt.")
 ]
+Dub = Annotated[
+    bool, typer.Option("--dub", help="EDITED and --voice are another language's: footage is retimed by sentence.")
+]
+VoiceTranscript = Annotated[
+    Path | None, typer.Option("--voice-transcript", metavar="FILE", help="A dub's words in its voice (Whisper's JSON).")
+]
 Language = Annotated[
     str | None, typer.Option("--language", metavar="L", envvar="EDITALK_LANGUAGE", help="Spoken language, e.g. en.")
 ]

@@ -18,6 +18,7 @@ from editalk.interchange import Writer, check_rate
 from editalk.media import SoundFile
 from editalk.mux import check_target, losses
 from editalk.pipeline.apply import Clock, Result, apply, bring_along, operations, report
+from editalk.pipeline.dub import figures, plan_dub, read_dub
 from editalk.pipeline.edit import listen, open_voices, plan_edit, read_script, spoken_ranges
 from editalk.pipeline.render import footage_of
 from editalk.pipeline.source import Listening, Source, beside, opened, read_text, transcribe, words_of
@@ -39,6 +40,7 @@ __all__ = [
 class Edit:
     """What the user asks for. `face`: the N-th from the left, None: the largest. `covers`: None: found out.
     `audio_track`: of the file's sound streams, from 1, the one that is edited; a plan has its own.
+    `dub`: `edited` is another language's, and so is `language`. `voice_transcript`: the words of a dub's voice.
     """
 
     video: Path
@@ -53,6 +55,8 @@ class Edit:
     region: str | None = None
     timelines: tuple[Writer, ...] = ()
     audio_track: int = 1
+    dub: bool = False
+    voice_transcript: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class Prepared:
 @contextmanager
 def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Iterator[Prepared]:
     """The plan of an edit, for as long as its source stays open. Nothing is rendered."""
+    _check_dub(edit)
     with ExitStack() as stack:
         with clock.stage("decode"):
             plan = from_json(read_text(edit.plan, PlanError), str(edit.plan)) if edit.plan is not None else None
@@ -80,7 +85,8 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
         backend, why = choose(edit.backend)
         plan = _of_source(plan, source, edit.plan) if plan is not None else None
         with clock.stage("transcript"):
-            transcript = words_of(source, edit.transcript, Listening(language=edit.language), cache, reporter)
+            listening = Listening(language=None if edit.dub else edit.language)
+            transcript = words_of(source, edit.transcript, listening, cache, reporter)
         analysis = Analysis(
             source.info, source.reader, source.heard, transcript.words, cache, reporter, edit.face
         )
@@ -92,13 +98,22 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
             plan = replace(plan, voices=tuple(ref for ref, _ in decoded))  # where they lie now
             yield Prepared(source, transcript, plan, tuple(sound for _, sound in decoded), analysis, backend, why)
             return
+        region = Region(edit.region) if edit.region else Region.MOUTH
+        if edit.dub:
+            text = read_dub(_edited(edit), transcript, edit.language, edit.voice_transcript)
+            _check_regions(edit, Script(text.texts, ()), backend, reporter)
+            with clock.stage("voice"):
+                decoded = open_voices(edit.voices, source, stack)
+            with clock.stage("plan"):
+                plan = plan_dub(source, transcript, text, decoded, analysis, backend.grid_step, region, reporter)
+            yield Prepared(source, transcript, plan, tuple(sound for _, sound in decoded), analysis, backend, why)
+            return
         script = read_script(_edited(edit), transcript)
         _check_regions(edit, script, backend, reporter)
         with clock.stage("voice"):
             decoded = open_voices(edit.voices, source, stack)
             voices = listen(decoded, script, edit.covers, edit.language or transcript.language, reporter)
         with clock.stage("plan"):
-            region = Region(edit.region) if edit.region else Region.MOUTH
             plan = plan_edit(
                 source, transcript, script, voices, analysis, backend.grid_step, region, reporter
             )
@@ -154,6 +169,21 @@ def _check_regions(edit: Edit, script: Script, backend: Backend, reporter: Repor
         if mark.rerender is not None and mark.rerender not in can:
             text = " ".join(script.tokens[mark.first : mark.end])
             reporter.warn(f"“{text}”: backend {backend.name} draws only {names}, not {mark.rerender}")
+
+
+def _check_dub(edit: Edit) -> None:
+    if edit.voice_transcript is not None and not edit.dub:
+        raise UsageError("--voice-transcript is for --dub")
+    if not edit.dub:
+        return
+    if edit.plan is not None:
+        raise UsageError("--dub makes a plan, --plan starts from one; leave out one of them")
+    if not edit.voices:
+        raise UsageError("--dub needs the dub's voice: --voice FILE, one for all or one for each sentence")
+    if edit.covers == "new-words":
+        raise UsageError("--dub: the voice says the whole script; leave out --voice-covers")
+    if edit.voice_transcript is not None and len(edit.voices) > 1:
+        raise UsageError("--voice-transcript is of one --voice FILE that says all")
 
 
 def _edited(edit: Edit) -> Path:
@@ -213,4 +243,4 @@ def summary(plan: EditPlan) -> dict[str, Any]:
         "frame_rate": str(rate), "frames": plan.frames, "duration": round(float(rate.seconds(plan.frames)), 6),
         "operations": operations(plan), "frames_to_render": sum(len(w.span) for w in plan.windows),
         "windows": [[w.span.start, w.span.end] for w in plan.windows], "voice_covers": plan.voice_covers,
-    }  # fmt: skip
+    } | ({"dub": figures(plan)} if plan.dubbed else {})  # fmt: skip

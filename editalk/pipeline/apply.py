@@ -22,6 +22,7 @@ from editalk.media import MediaInfo
 from editalk.media.image import luma
 from editalk.mux import CONTAINERS, Writer, check_sounds
 from editalk.pipeline.behind import behind
+from editalk.pipeline.dub import figures
 from editalk.pipeline.edit import spoken_ranges
 from editalk.pipeline.render import RenderedWindow, render
 from editalk.pipeline.source import Source
@@ -216,7 +217,7 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
         ],
         "captions": list(result.along.subtitles.rows),
         "seconds": {name: round(seconds, 3) for name, seconds in clock.seconds.items()},
-    }  # fmt: skip
+    } | ({"dub": figures(plan)} if plan.dubbed else {})  # fmt: skip
 
 
 def operations(plan: EditPlan) -> list[dict[str, Any]]:

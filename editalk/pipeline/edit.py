@@ -10,7 +10,7 @@ from pathlib import Path
 
 from editalk.analysis import Analysis
 from editalk.asr.sound import RATE
-from editalk.audio import Audio, join_offset, loudness_gain
+from editalk.audio import Audio, Samples, join_offset, loudness_gain
 from editalk.cache import scratch
 from editalk.diff import Tag, attributes, diff, pauses, spoken_tokens
 from editalk.errors import PlacedError, ReadError, VoiceError
@@ -101,14 +101,18 @@ def listen(
     if covers is None and runs == [(0, len(script.tokens))]:
         covers = "script"  # all words are new: the two are one, and a whole take needs no footage of old words
     with reporter.stage("Listening to the voice"):
-        mono = [Path(ref.path) for ref in refs]
-        with scratch() as folder:
-            heard = [decode_sound(p, folder / f"{k}.f32", RATE, 1) for k, p in enumerate(mono)]
-            waves = [h.read(0, h.samples).mono() for h in heard]
-        voice = hear(waves, script.tokens, runs, covers, names=[p.name for p in mono], language=language)
+        names = [Path(ref.path).name for ref in refs]
+        voice = hear(heard_voices(refs), script.tokens, runs, covers, names=names, language=language)
     for doubt in voice.warnings:
         reporter.warn(doubt)
     return Voices(refs, sounds, voice)
+
+
+def heard_voices(refs: Sequence[VoiceRef]) -> list[Samples]:
+    """Every voice file mono at the recognisers' rate."""
+    with scratch() as folder:
+        heard = [decode_sound(Path(ref.path), folder / f"{k}.f32", RATE, 1) for k, ref in enumerate(refs)]
+        return [h.read(0, h.samples).mono() for h in heard]
 
 
 def plan_edit(

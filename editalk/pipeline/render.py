@@ -10,6 +10,7 @@ from pathlib import Path
 from av.video.frame import VideoFrame
 
 from editalk.analysis import Analysis
+from editalk.asr import understands
 from editalk.asr.phones import phones_within
 from editalk.backends.base import Backend, Rendered, WindowInput
 from editalk.backends.dit.parallel import everywhere
@@ -86,7 +87,7 @@ def window_input(
     heard = source.heard
     learnt = heard.read(samples(own, heard.rate), samples(float(rate.seconds(span.end)), heard.rate))
     sound = track.mono(start, end, SPEECH_RATE)
-    said = [(c.text, c.start, c.end) for c in plan.captions] if window.lips else []
+    said = [(c.text, c.start, c.end) for c in plan.captions] if window.lips and _placed(plan) else []
     own_words = [(w.text, w.start, w.end) for w in analysis.words] if window.lips else []
     words = " ".join(c.text for c in plan.captions if c.start < end - LISTEN and start + LISTEN < c.end)
     return WindowInput(
@@ -96,6 +97,11 @@ def window_input(
         phones=phones_within(said, sound, start), source_phones=phones_within(own_words, learnt, own),
         words=words,
     )  # fmt: skip
+
+
+def _placed(plan: EditPlan) -> bool:
+    """Whether the phones of the timeline's words can be found in its sound: not those of a dub in another language."""
+    return plan.dubbed is None or understands(plan.dubbed)
 
 
 def footage_of(window: RenderWindow, rate: FrameRate, frames: int) -> FrameRange:
@@ -139,7 +145,7 @@ def _key(
     lips = [(s.start - begin, s.end - begin) for s in window.lips]
     file = source.info.sha256, source.info.audio.index
     return key("window", VERSION, backend.key, seed, *file, analysis.face, len(window.span), pieces, sounds,
-                lips, window.region.value, window.lip_region.value, words)  # fmt: skip
+                lips, window.region.value, window.lip_region.value, words, _placed(plan))  # fmt: skip
 
 
 def _words(window: RenderWindow, plan: EditPlan, analysis: Analysis) -> list[list[tuple[str, float, float]]]:

@@ -67,7 +67,7 @@ def write_review(
 def _edits(
     edit: Edit, plan: EditPlan, transcript: Transcript
 ) -> tuple[tuple[WordEdit, ...], tuple[Token, ...]]:
-    if edit.edited is None:
+    if edit.edited is None or plan.dubbed is not None:  # a dub's words are no edit of the source's
         return edits_of(plan, transcript.words)
     edited, script = read_edits(edit.edited, transcript)
     return script.edits, spoken_tokens(edited)

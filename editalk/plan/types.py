@@ -150,7 +150,10 @@ class Caption:
 
 @dataclass(frozen=True)
 class EditPlan:
-    """Timeline, sound, windows: all a renderer needs. `timeline` and `sound` tile [0, end) without gap or overlap."""
+    """Timeline, sound, windows: all a renderer needs. `timeline` and `sound` tile [0, end) without gap or overlap.
+
+    `dubbed`: the language that a dub speaks instead of the source's, "und" where it is not known; None: no dub.
+    """
 
     source: SourceRef
     voices: tuple[VoiceRef, ...]
@@ -160,6 +163,7 @@ class EditPlan:
     sound: tuple[SoundPiece, ...]
     windows: tuple[RenderWindow, ...]
     captions: tuple[Caption, ...]
+    dubbed: str | None = None
 
     @property
     def frames(self) -> int:

@@ -26,8 +26,8 @@ def joins(pieces: Sequence[Piece]) -> tuple[Join, ...]:
     """The places where footage does not continue, and the two ends of new content."""
     found: list[Join] = []
     for a, b in zip(pieces, pieces[1:], strict=False):
-        if b.source is None or not a.continues(b.source):
-            left = a.source_end - 1 if a.source is not None else None
+        left = a.source_end - 1 if a.source is not None else None
+        if left is None or b.source is None or b.source != left + 1:
             found.append(Join(b.start, left, b.source))
     return tuple(found)
 

@@ -45,4 +45,4 @@ SENTENCE_ENDS = (".", "!", "?", "…", "。", "？", "！")
 
 def ends_sentence(text: str) -> bool:
     """Whether a displayed word closes a sentence, quotes and brackets after its stop aside."""
-    return text.rstrip("\"'”’»)]").endswith(SENTENCE_ENDS)
+    return text.rstrip("\"'”’“‘»«)]").endswith(SENTENCE_ENDS)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from editalk.asr import recognise
+from editalk.asr import recognise, understands
 from editalk.audio import Samples, activity
 from editalk.errors import EditalkError, VoiceError
 from editalk.voice.acoustic import RATE
@@ -47,7 +47,7 @@ def hear(
     _check_given(files, script, new_runs, covers, names)
     if sum(b - a for a, b in new_runs) == len(script) and covers is None and len(files) != len(new_runs):
         covers = SCRIPT
-    if language.lower().split("-")[0] not in ("en", "english"):
+    if not understands(language):
         return by_length(files, script, new_runs, covers, language)
     choices = _choices(files, script, new_runs, covers)
     if not choices:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from editalk.audio import Samples, activity
+from editalk.audio import Samples
 from editalk.errors import VoiceError
-from editalk.voice.acoustic import FRAMES, RATE
+from editalk.voice.acoustic import FRAMES
 from editalk.voice.ranges import runs_of
+from editalk.voice.sentences import speech_frames
 from editalk.voice.types import SpokenWord, Voice
 
 LETTERS_PER_SECOND = 14.0
@@ -25,7 +26,7 @@ def by_length(
 
     Raises VoiceError where they speak far too long or far too short for either.
     """
-    spoken = [_frames(f) for f in files]
+    spoken = [speech_frames(f) for f in files]
     seconds = sum(len(s) for s in spoken) / FRAMES
     wanted = {"script": list(range(len(script))), "new-words": [k for a, b in new_runs for k in range(a, b)]}
     choices = {
@@ -37,9 +38,9 @@ def by_length(
     best = min(choices, key=lambda name: choices[name])
     tokens = wanted[best]
     if best == "new-words" and len(files) == len(new_runs):
-        words = [w for k, (a, b) in enumerate(new_runs) for w in _spread([spoken[k]], script, list(range(a, b)), k)]
+        words = [w for k, (a, b) in enumerate(new_runs) for w in spread([spoken[k]], script, list(range(a, b)), k)]
     else:
-        words = _spread(spoken, script, tokens, 0)
+        words = spread(spoken, script, tokens, 0)
     runs = runs_of(files, words, new_runs) if best == "new-words" else ()
     warning = (f"what the voice says cannot be checked in this language ({language}): it was taken to say the "
                f"{'whole script' if best == 'script' else 'new words'} because of its length")  # fmt: skip
@@ -50,13 +51,7 @@ def _letters(token: str) -> int:
     return max(1, sum(c.isalnum() for c in token))
 
 
-def _frames(file: Samples) -> NDArray[np.int64]:
-    """The frames of a file in which somebody speaks; all of them where that cannot be told."""
-    heard = np.flatnonzero(activity(file, RATE))
-    return heard if len(heard) else np.arange(max(1, len(file) * FRAMES // RATE))
-
-
-def _spread(
+def spread(
     spoken: Sequence[NDArray[np.int64]], script: Sequence[str], tokens: Sequence[int], first: int
 ) -> list[SpokenWord]:
     """Tokens over the frames of speech of some files, by their letters; a token does not cross from file to file."""
