@@ -46,6 +46,7 @@ sheets: $(READY)
 docs: $(READY) sheets
 	@$(VENV)/bin/python -m tests.docs --write
 	@$(VENV)/bin/python examples/pictures.py docs/pictures
+	@$(VENV)/bin/python -m tests.review_screenshot docs/review.jpg
 
 # word boundaries of `transcribe --script` against true ones: make bench-align DATA=folder
 bench-align: $(READY)
