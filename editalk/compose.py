@@ -146,12 +146,19 @@ class Strip(Protocol):
     def path(self) -> Path: ...
 
 
-def timeline(plan: EditPlan, reader: FrameReader, strips: Sequence[Strip]) -> Iterator[Shown]:
-    """Every picture of the timeline in order. Raises MediaError where a new picture is missing."""
+def timeline(
+    plan: EditPlan, reader: FrameReader, strips: Sequence[Strip], without: Sequence[FrameRange] = ()
+) -> Iterator[Shown]:
+    """Every picture of the timeline in order, but those of the stretches `without`, which are not decoded. Raises
+    MediaError where a new picture is missing.
+    """
+    left_out = {frame for span in without for frame in range(span.start, span.end)}
     new = _rendered(strips)
     ready = next(new, None)
     for piece in plan.timeline:
         for frame in range(piece.start, piece.end):
+            if frame in left_out:
+                continue
             if ready is not None and ready[0] == frame:
                 yield Shown(frame, ready[1], None)
                 ready = next(new, None)

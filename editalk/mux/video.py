@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from av.codec.context import ThreadType
 from av.container import OutputContainer
 from av.video.stream import VideoStream
@@ -13,10 +15,16 @@ from editalk.timebase import FrameRate
 
 
 def video_stream(
-    container: OutputContainer, like: VideoInfo, rate: FrameRate, form: str, crf: float | None, preset: str | None
-) -> VideoStream:
+    container: OutputContainer, like: VideoInfo, rate: FrameRate, form: str, crf: float | None, preset: str | None,
+    settings: Sequence[str] = (),
+) -> VideoStream:  # fmt: skip
+    """`settings`: more of them, that only x264 or x265 itself knows."""
     made = encoding(like, form, crf, preset)
-    stream = container.add_stream(made.name, rate=rate.value, options=dict(made.options))
+    options = dict(made.options)
+    if settings:
+        own = f"{made.name[3:]}-params"
+        options[own] = ":".join([options[own], *settings])
+    stream = container.add_stream(made.name, rate=rate.value, options=options)
     if not isinstance(stream, VideoStream):
         raise OutputError(f"{made.name} is not a video encoder here")
     context = stream.codec_context

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,9 +34,11 @@ from editalk.media.subtitles import SubtitleTrack
 from editalk.mux.chapters import as_written
 from editalk.mux.cover import cover_packet, cover_stream
 from editalk.mux.sound import audio_stream, check_sounds
+from editalk.mux.spliced import Spliced
 from editalk.mux.subtitles import SubtitleWriter
 from editalk.mux.target import check_target, explain, flush_to_disk
 from editalk.mux.video import video_stream
+from editalk.splice import Coded
 from editalk.timebase import FrameRate
 
 _OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "timecode", "duration"}
@@ -54,7 +57,10 @@ class Writer:
     than ten seconds is written as it comes.
 
     `crf`: constant rate factor, less is better; None: 16 or better, so that it is visually lossless. `preset`: of x264
-    or x265. `chapters`, `subtitles`: in the timeline's order and seconds. Raises OutputError.
+    or x265. `chapters`, `subtitles`: in the timeline's order and seconds. `source`: whose packets `copied`
+    takes. `check`: is shown the complete file before it takes its place.
+
+    Raises OutputError, and SpliceError where packets of `source` and new ones cannot stand in one file.
     """
 
     def __init__(
@@ -67,10 +73,12 @@ class Writer:
         overwrite: bool = False,
         chapters: Sequence[Chapter] = (),
         subtitles: Sequence[SubtitleTrack] = (),
+        source: Coded | None = None,
+        check: Callable[[Path], None] | None = None,
     ) -> None:
         self.out, self.like, self.rate, self.overwrite = Path(out), like, rate, overwrite
         self.frames, self.samples = 0, {sound.index: 0 for sound in like.sounds}
-        self._crf, self._preset = crf, preset
+        self._crf, self._preset, self._verify = crf, preset, check
         self._form = check_target(self.out, overwrite, like.path)
         check_sounds(like.sounds, self._form)
         begin, end = f".{self.out.stem[:40]}.", f".part{self.out.suffix}"
@@ -81,7 +89,8 @@ class Writer:
         self._container: OutputContainer | None = None
         try:
             self._container = self._opened()
-            self._video = video_stream(self._container, like.video, rate, self._form, crf, preset)
+            given = self._container, like.video, rate, self._form, crf, preset
+            self._video = video_stream(*given) if source is None else Spliced(*given, source)
             self._audio = {s.index: audio_stream(self._container, s, self._form) for s in like.sounds}
             with opened(like.path) as source:
                 self._titles = [SubtitleWriter(self._container, track, source) for track in subtitles]
@@ -120,6 +129,18 @@ class Writer:
             picture.pts, picture.pict_type = kept[0], kept[2]
             if kept[1] is not None:
                 picture.time_base = kept[1]
+        self._counted()
+
+    def copied(self, packet: Packet[Stream], frame: int) -> None:
+        """The next packet of the source's own, in reading order, and the frame at which its picture is shown."""
+        if not isinstance(self._video, Spliced):
+            raise ValueError("packets are copied only where their source is known")
+        if not self.frames:
+            self._put_cover()
+        self._put(partial(self._video.copied, packet, frame))
+        self._counted()
+
+    def _counted(self) -> None:
         self.frames += 1
         self._title(self.rate.seconds(self.frames) + 1)
 
@@ -150,6 +171,8 @@ class Writer:
             self._container.close()
             self._container = None
             self._check()
+            if self._verify is not None:
+                self._verify(self._part)
             flush_to_disk(self._part)
             check_target(self.out, self.overwrite, self.like.path)
             os.replace(self._part, self.out)
@@ -175,12 +198,14 @@ class Writer:
             flags += "+use_metadata_tags"
         return {"movflags": flags}
 
-    def _mux(self, stream: VideoStream | AudioStream, frame: VideoFrame | AudioFrame | None) -> None:
+    def _mux(self, stream: VideoStream | Spliced | AudioStream, frame: VideoFrame | AudioFrame | None) -> None:
+        self._put(partial(stream.encode, frame))  # type: ignore[arg-type]  # each its own kind
+
+    def _put(self, make: Callable[[], Iterable[Packet[Stream]]]) -> None:
         if self._container is None:
             raise ValueError("the file is closed")
         try:
-            packets: Iterable[Packet[Stream]] = stream.encode(frame)  # type: ignore[arg-type]  # each its own kind
-            for packet in packets:
+            for packet in make():
                 self._container.mux_one(packet)
         except (OSError, av.error.FFmpegError) as error:
             self._discard()

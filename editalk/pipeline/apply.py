@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from editalk.pipeline.dub import figures
 from editalk.pipeline.edit import spoken_ranges
 from editalk.pipeline.render import RenderedWindow, render
 from editalk.pipeline.source import Source
+from editalk.pipeline.splicing import Splicing, encoded, spliced
 from editalk.pipeline.subtitles import Subtitles, follow_subtitles
 from editalk.pipeline.tracks import Track, by_turns, further_tracks, rows
 from editalk.plan import EditPlan
@@ -33,6 +35,7 @@ from editalk.quality import ClickCheck, ClickWatch, JoinCheck, JoinWatch, natura
 from editalk.reporting import Reporter
 from editalk.sidecars import Followed, follow_chapters
 from editalk.soundtrack import Soundtrack
+from editalk.splice import SpliceError, copies
 from editalk.timebase import FrameRange
 from editalk.transcript import Word
 
@@ -74,6 +77,8 @@ class Result:
     along: Along
     backend: str
     identical: int
+    copied: int  # frames whose packets are the source's own
+    why_not: str | None  # more of them
     joins: tuple[JoinCheck, ...]
     clicks: tuple[ClickCheck, ...]
     figures: dict[str, int]
@@ -110,38 +115,58 @@ def apply(
     if not writes():
         return None
     info = replace(source.info, further=tuple(track.info for track in along.tracks))
-    with (
-        clock.stage("mux"),
-        Writer(out, info, plan.source.rate, overwrite=overwrite, chapters=along.chapters.chapters,
-               subtitles=along.subtitles.tracks) as writer,
-    ):  # fmt: skip
-        pictures, sounds, identical = _write(plan, source, strips, speech, along, analysis, writer, reporter)
-    return Result(out, plan, info, along, backend.name, identical, pictures, sounds, backend.figures(),
-                  new_frames(strips))  # fmt: skip
+    with clock.stage("mux"):
+        made, splicing = _file(plan, source, strips, speech, along, analysis, info, out, overwrite, reporter)
+    return Result(out, plan, info, along, backend.name, made.identical, splicing.frames, splicing.why_not, made.joins,
+                  made.clicks, backend.figures(), new_frames(strips))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Written:
+    joins: tuple[JoinCheck, ...]
+    clicks: tuple[ClickCheck, ...]
+    identical: int
+
+
+def _file(
+    plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], speech: Soundtrack, along: Along,
+    analysis: Analysis, info: MediaInfo, out: Path, overwrite: bool, reporter: Reporter,
+) -> tuple[_Written, Splicing]:  # fmt: skip
+    """The file, with the source's own packets where they can be taken, else without."""
+    watch = JoinWatch(plan, natural_motion(analysis))
+    splicing = spliced(plan, source.info, watch.watches, reporter)
+    while True:
+        check = partial(splicing.check, source.reader) if splicing.source else None
+        try:
+            with Writer(out, info, plan.source.rate, overwrite=overwrite, chapters=along.chapters.chapters,
+                        subtitles=along.subtitles.tracks, source=splicing.source, check=check) as writer:  # fmt: skip
+                return _write(plan, source, strips, speech, along, analysis, watch, splicing, writer,
+                              reporter), splicing  # fmt: skip
+        except SpliceError as reason:
+            splicing = encoded(plan, str(reason), reporter)
+            watch = JoinWatch(plan, watch.natural)
 
 
 def _write(
     plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], speech: Soundtrack, along: Along,
-    analysis: Analysis, writer: Writer, reporter: Reporter,
-) -> tuple[tuple[JoinCheck, ...], tuple[ClickCheck, ...], int]:  # fmt: skip
-    watch = JoinWatch(plan, natural_motion(analysis))
+    analysis: Analysis, watch: JoinWatch, splicing: Splicing, writer: Writer, reporter: Reporter,
+) -> _Written:  # fmt: skip
     clicks = ClickWatch(plan, natural_click(_natural_maxima(source)))
     rate, at = plan.source.rate, plan.source.sample_rate
     sound, further = speech.chunks(CHUNK), by_turns(along.tracks, CHUNK)
     written = identical = 0
-    see = _seeing(watch, analysis)
+    pictures = _pictures(plan, source, strips, splicing, _seeing(watch, analysis), writer)
     with reporter.stage("Writing", plan.frames) as advance, behind() as later:
-        for shown in timeline(plan, source.reader, strips):
-            if shown.frame % rate.frames_to_cover(1) == 0:
-                while written <= rate.sample(shown.frame, at) and (chunk := next(sound, None)) is not None:
+        for frame, (write, own) in enumerate(pictures):
+            if frame % rate.frames_to_cover(1) == 0:
+                while written <= rate.sample(frame, at) and (chunk := next(sound, None)) is not None:
                     clicks.hear(chunk)
                     later(partial(writer.sound, chunk))
                     written += len(chunk.samples)
                     for track, part in next(further, ()):
                         later(partial(writer.sound, part, track))
-            later(partial(writer.video, shown.picture))
-            identical += shown.source is not None
-            see(shown)
+            later(write)
+            identical += own
             advance(1)
         for chunk in sound:
             clicks.hear(chunk)
@@ -149,7 +174,23 @@ def _write(
         for turn in further:
             for track, part in turn:
                 later(partial(writer.sound, part, track))
-    return watch.checks(), clicks.checks(), identical
+    return _Written(watch.checks(), clicks.checks(), identical)
+
+
+def _pictures(
+    plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], splicing: Splicing,
+    see: Callable[[Shown], None], writer: Writer,
+) -> Iterator[tuple[Callable[[], None], bool]]:  # fmt: skip
+    """What writes the timeline's frames, and whether each is the source's own; copied ones in reading order."""
+    pictures = timeline(plan, source.reader, strips, splicing.copied)
+    for segment in splicing.segments:
+        if splicing.source is not None and segment.copy is not None:
+            for packet, own in copies(splicing.source, segment.copy):
+                yield partial(writer.copied, packet, segment.span.start + own - segment.copy.source), True
+            continue
+        for shown in islice(pictures, len(segment.span)):
+            yield partial(writer.video, shown.picture), shown.source is not None
+            see(shown)
 
 
 def _seeing(watch: JoinWatch, analysis: Analysis) -> Callable[[Shown], None]:
@@ -196,6 +237,8 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
         "duration": round(float(rate.seconds(plan.frames)), 6),
         "operations": operations(plan),
         "frames_identical": result.identical,
+        "frames_copied": result.copied,
+        "copy": result.why_not,
         "frames_rendered": plan.frames - result.identical,
         "windows": [[w.span.start, w.span.end] for w in plan.windows],
         "joins": [
