@@ -22,7 +22,9 @@ LOOK = 2  # frames on either side of a change between copied and encoded that ar
 
 @dataclass(frozen=True)
 class Splicing:
-    """`source`: what packets are copied from; None: all is encoded, and `why_not` says why."""
+    """`source`: what packets are copied from; None: all is encoded. `why_not`: why not all that no edit touches is
+    copied.
+    """
 
     segments: tuple[Segment, ...]
     source: Coded | None
@@ -77,9 +79,13 @@ def spliced(plan: EditPlan, info: MediaInfo, watched: Callable[[int], bool], rep
         found = segments(kept(plan, watched), plan.frames, source, plan.source.rate)
         if not any(s.copy for s in found):
             raise SpliceError("no picture that decoding can begin at lies far enough from the edits")
-    except SpliceError as reason:
-        return encoded(plan, str(reason), reporter)
-    return Splicing(found, source)
+    except SpliceError as error:
+        return encoded(plan, str(error), reporter)
+    if source.closed:
+        return Splicing(found, source)
+    reason = "H.264 with open GOPs can be joined only at its instantaneous refreshes"
+    reporter.say(f"not all that could be is copied: {reason}")
+    return Splicing(found, source, reason)
 
 
 def encoded(plan: EditPlan, reason: str, reporter: Reporter) -> Splicing:

@@ -36,7 +36,8 @@ class Coded:
     `shown`: [n] int64, the source frame that each is, -1: none. `pts`: [n] int64, in the stream's ticks. `entry`: [n],
     decoding can begin there. `leading`: [n], shown before the entry that it is read behind. `sets`: the parameter sets
     that the pictures need. `length`: bytes of the length before each unit of a packet; None: start codes. `delay`:
-    frames by which a picture may be read later than its place among the shown ones.
+    frames by which a picture may be read later than its place among the shown ones. `closed`: every key frame is an
+    entry; H.264 also has those behind which pictures of an earlier group still count.
     """
 
     info: MediaInfo
@@ -47,6 +48,7 @@ class Coded:
     sets: tuple[bytes, ...]
     length: int | None
     delay: int
+    closed: bool
 
 
 def coded(info: MediaInfo) -> Coded:
@@ -125,7 +127,7 @@ class _Sets:
 
 def _scanned(info: MediaInfo) -> Coded:
     codec, frames = info.video.codec, info.video.packets.source
-    pts, shown, entry, leading = [], [], [], []
+    pts, shown, entry, leading, closed = [], [], [], [], True
     with opened(info.path) as container:
         stream = container.streams[info.video.index]
         length, units = nal.configured(codec, bytes(stream.codec_context.extradata or b""))
@@ -146,6 +148,7 @@ def _scanned(info: MediaInfo) -> Coded:
                 shown.append(at if found else -1)
                 entry.append(Kind.ENTRY in kinds)
                 leading.append(Kind.LEADING in kinds)
+                closed = closed and entry[-1] >= packet.is_keyframe
         except av.error.FFmpegError as error:
             raise MediaError(f"{info.path}: its picture cannot be read ({describe(error)}); copy it again") from error
     order = np.asarray(shown, np.int64)
@@ -156,7 +159,7 @@ def _scanned(info: MediaInfo) -> Coded:
         raise SpliceError("the source has pictures without a packet of their own")
     delay = max(0, int((np.arange(len(seen)) - seen).max()))
     return Coded(info, order, np.asarray(pts, np.int64), np.asarray(entry, bool), np.asarray(leading, bool),
-                 tuple(sets.held.values()), length, delay)  # fmt: skip
+                 tuple(sets.held.values()), length, delay, closed)  # fmt: skip
 
 
 def _seen(codec: str, unit: bytes, sets: _Sets) -> Kind:

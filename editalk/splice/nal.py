@@ -59,7 +59,7 @@ def split(data: bytes, length: int | None) -> Iterator[bytes]:
     """The units of a packet. `length`: bytes of the length before each; None: start codes part them."""
     if length is None:
         found = [m.end() for m in _START.finditer(data)]
-        for begin, end in zip(found, [*(f - 3 for f in found[1:]), len(data)], strict=True):
+        for begin, end in zip(found, [*(f - 3 for f in found[1:]), len(data)], strict=False):
             unit = data[begin:end].rstrip(b"\0")
             if unit:
                 yield unit

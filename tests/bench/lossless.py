@@ -18,7 +18,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +99,10 @@ def repeat(clip: Path, out: Path, seconds: float) -> int:
     """The packets of a clip again and again; how often."""
     info = probe(clip)
     times = max(1, round(seconds / info.duration))
+    length = info.video.frames / info.video.rate.value
     with av.open(str(out), "w") as box:
-        streams = {}
+        streams: dict[str, Any] = {}
+        last: dict[str, int] = {}
         for k in range(times):
             with av.open(str(clip)) as held:
                 for packet in held.demux(video=0, audio=0):
@@ -109,11 +110,11 @@ def repeat(clip: Path, out: Path, seconds: float) -> int:
                         continue
                     if packet.stream.type not in streams:
                         streams = {s.type: box.add_stream_from_template(s) for s in held.streams}
-                    shift = k * Fraction(info.video.frames) / info.video.rate.value
-                    ticks = round(shift / packet.time_base)
+                    ticks = round(k * length / packet.time_base)
                     packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
-                    if packet.stream.type == "audio" and packet.pts * packet.time_base >= shift + info.duration:
-                        continue  # the last of them may reach beyond the pictures
+                    if packet.dts <= last.get(packet.stream.type, packet.dts - 1):
+                        continue  # the sound's padding at either end
+                    last[packet.stream.type] = packet.dts
                     packet.stream = streams[packet.stream.type]
                     box.mux(packet)
     return times
