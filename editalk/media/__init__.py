@@ -14,7 +14,7 @@ from editalk.media.info import (
 )
 from editalk.media.probe import probe, probe_audio
 from editalk.media.reader import FrameReader
-from editalk.media.sound import SoundFile, decode_sound
+from editalk.media.sound import SoundFile, converted, decode_sound
 
 __all__ = [
     "AudioInfo",
@@ -28,6 +28,7 @@ __all__ = [
     "SoundFile",
     "SubtitleInfo",
     "VideoInfo",
+    "converted",
     "decode_sound",
     "from_rgb",
     "probe",

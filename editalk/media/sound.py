@@ -79,12 +79,38 @@ def decode_sound(
             f"{path}: its sound is damaged or cannot be decoded ({describe(error)}); export the file again"
         ) from error
     except OSError as error:
-        raise OutputError(
-            f"{raw.parent}: the decoded sound cannot be written ({describe(error)}); make room, or let TMPDIR name a "
-            "folder elsewhere"
-        ) from error
+        raise _unwritten(raw, error) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def converted(sound: SoundFile, raw: Path, rate: int, channels: int) -> SoundFile:
+    """What `decode_sound` of the same file gives at another rate and with other channels, without decoding it again.
+
+    Raises OutputError.
+    """
+    part = raw.with_name(raw.name + ".part")
+    try:
+        with part.open("wb") as out:
+            for start in range(0, sound.samples, _CHUNK):
+                block = sound.read(start, min(sound.samples, start + _CHUNK)).samples
+                out.write(np.ascontiguousarray(_mixed(block, channels), "<f4").tobytes())
+        made = SoundFile(part, sound.samples, sound.rate, channels)
+        if rate != sound.rate:
+            made = _resampled(made, rate)
+        os.replace(made.path, raw)
+        return SoundFile(raw, made.samples, made.rate, channels)
+    except OSError as error:
+        raise _unwritten(raw, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _unwritten(raw: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{raw.parent}: the decoded sound cannot be written ({describe(error)}); make room, or let TMPDIR name a "
+        "folder elsewhere"
+    )
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ from editalk.reporting import Advance, Reporter
 from editalk.soundtrack import Soundtrack
 from editalk.timebase import FrameRange, FrameRate, samples
 
-VERSION = 12  # counts up when backends render otherwise
+VERSION = 13  # counts up when backends render otherwise
 LEARN = 25  # seconds of footage on either side of the edit that a mouth is learnt from
+NEAR = 8  # seconds on either side of a mere join that tell how its speaker moves
 SPEECH_RATE = 16000  # samples per second of what backends hear
 LISTEN = 0.5  # seconds of sound before and behind the context that a backend may hear
 
@@ -108,7 +109,8 @@ def footage_of(window: RenderWindow, rate: FrameRate, frames: int) -> FrameRange
     """The source frames that a backend may learn from and take footage of: around those that the window shows."""
     shown = [f for p in window.pieces if p.source is not None for f in (p.source, p.source_end)]
     centres = [min(max(f, 0), frames) for f in _clipped(window, shown)]
-    reach = rate.frames(LEARN)
+    retrieved = window.lips or any(p.source is None for p in window.pieces)
+    reach = rate.frames(LEARN if retrieved else NEAR)
     if not centres:
         return FrameRange(0, frames)
     return FrameRange(max(0, min(centres) - reach), min(frames, max(centres) + reach))

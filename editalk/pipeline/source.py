@@ -12,7 +12,7 @@ from editalk.asr.sound import RATE
 from editalk.cache import Cache, key, scratch
 from editalk.errors import PlacedError, SourceError, TranscriptError
 from editalk.markup import read_edited
-from editalk.media import FrameReader, MediaInfo, SoundFile, decode_sound, probe
+from editalk.media import FrameReader, MediaInfo, SoundFile, converted, decode_sound, probe
 from editalk.plan import SourceRef
 from editalk.reporting import Reporter
 from editalk.transcript import Segment, Transcript, Word, read_transcript, to_json
@@ -47,7 +47,7 @@ def opened(path: Path, reporter: Reporter, track: int = 1) -> Iterator[Source]:
     with scratch() as folder, FrameReader(info) as reader:
         with reporter.stage("Decoding the sound"):
             sound = decode_sound(path, folder / "sound.f32", start=info.video.start, index=index)
-            heard = decode_sound(path, folder / "heard.f32", RATE, 1, info.video.start, index)
+            heard = converted(sound, folder / "heard.f32", RATE, 1)
         yield Source(info, reader, sound, heard)
 
 
