@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editalk.errors import MediaError
-from editalk.media import FrameReader, decode_sound, probe, probe_audio, rgb, to_frame, to_image, upright
+from editalk.media import FrameReader, converted, decode_sound, probe, probe_audio, rgb, to_frame, to_image, upright
 from editalk.media.grid import constant_grid, nearest_source, snap
 
 Clip = Callable[[str], Path]
@@ -310,3 +310,15 @@ def test_importing_media_is_cheap() -> None:
     code = f"import sys, editalk.media, editalk.mux; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["25", "mono", "late_sound", "ntsc"])
+def test_converted_sound_is_as_if_decoded_so(clip: Clip, tmp_path: Path, name: str) -> None:
+    path = clip(name)
+    own = decode_sound(path, tmp_path / "own")
+    for rate, channels in ((16000, 1), (own.rate, 1), (48000, own.channels)):
+        again = decode_sound(path, tmp_path / "again", rate, channels)
+        made = converted(own, tmp_path / "made", rate, channels)
+        assert (made.samples, made.rate, made.channels) == (again.samples, rate, channels)
+        assert np.array_equal(made.read(0, made.samples).samples, again.read(0, again.samples).samples)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["again", "made", "own"]
