@@ -47,6 +47,8 @@ CODED = {
     "plain": h264(":b-adapt=0"),
     "pyramid": h264(":bframes=6:b-pyramid=normal:b-adapt=0"),
     "no_b": h264(":bframes=0"),
+    "high_level": h264(":level=51:ref=4:b-adapt=0"),
+    "baseline": h264(":level=51:bframes=0:cabac=0:8x8dct=0:weightp=0"),
     "slices": h264(":slices=3"),
     "numbered": h264(":sps-id=1", suffix=".mkv"),
     "ten_bit_h264": h264(pix_fmt="yuv420p10le", suffix=".mov"),
@@ -214,19 +216,23 @@ def _all_arrive(out: MediaInfo) -> None:
     assert max(abs(a - b - times[0]) for a, b in zip(times, due, strict=True)) <= Fraction(1, 1900)
 
 
-@pytest.mark.parametrize("name", ["plain", "hevc_open"])
+@pytest.mark.parametrize("name", ["plain", "high_level", "baseline", "hevc_open"])
 def test_the_header_holds_all_parameter_sets(made: Clip, tmp_path: Path, name: str) -> None:
     info = probe(made(name))
     splice(info, tmp_path / "out.mp4", GONE)
     with av.open(str(tmp_path / "out.mp4")) as box:
         stream = box.streams.video[0]
         codec = stream.codec_context.name
-        length, sets = nal.configured(codec, stream.codec_context.extradata)
+        record = bytes(stream.codec_context.extradata or b"")
+        length, sets = nal.configured(codec, record)
         ids = [nal.identity(codec, unit) for unit in sets]
         assert len(set(ids)) == len(ids) == (4 if codec == "h264" else 6)
         kinds = {nal.kind(codec, u) for p in box.demux(stream) if p.size for u in nal.split(bytes(p), length)}
         assert stream.codec_tag == ("avc1" if codec == "h264" else "hvc1")
     assert nal.Kind.SET not in kinds
+    if codec == "h264":  # the header's profile and level hold for both
+        own = [(unit[1], unit[3]) for unit in sets if nal.number(codec, unit) == 7]
+        assert (record[1], record[3]) == (max(p for p, _ in own), max(n for _, n in own))
 
 
 @pytest.mark.parametrize(

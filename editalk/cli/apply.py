@@ -178,7 +178,8 @@ def _print_report(made: dict[str, Any], console: Console) -> None:
     if "output" in made:
         console.say(
             f"wrote {made['output']}: {made['duration']:.2f} s, {made['frames']} frames, {made['frames_identical']} of "
-            f"them the source's own, {sum(made['seconds'].values()):.1f} s with backend {made['backend']}"
+            f"them the source's own ({made['frames_copied']} copied), {sum(made['seconds'].values()):.1f} s "
+            f"with backend {made['backend']}"
         )
         for path in made["timelines"]:
             console.say(f"wrote {path}")
