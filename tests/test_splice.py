@@ -22,7 +22,7 @@ from editalk.cache import Cache
 from editalk.media import FrameReader, MediaInfo, probe, to_image
 from editalk.mux import Writer
 from editalk.pipeline import Clock, Result, opened, report
-from editalk.pipeline.apply import apply
+from editalk.pipeline.apply import apply, bring_along
 from editalk.pipeline.splicing import Splicing, same
 from editalk.plan import EditPlan, Origin, Piece, SoundPiece
 from editalk.reporting import Silent
@@ -260,6 +260,13 @@ def test_fields_and_changing_sets_are_not_copied(made: Clip, tmp_path: Path) -> 
         coded(probe(both))
 
 
+def test_another_codec_is_not_mixed_with_the_sources(made: Clip, tmp_path: Path) -> None:
+    info = probe(made("plain"))
+    with pytest.raises(SpliceError, match="written by libvpx-vp9"):
+        Writer(tmp_path / "out.webm", info, info.video.rate, source=coded(info))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_check_finds_a_wrong_picture(made: Clip, tmp_path: Path) -> None:
     info = probe(made("plain"))
     found = splice(info, tmp_path / "out.mp4", GONE)
@@ -345,7 +352,8 @@ def applied(video: Path, out: Path, said: Said) -> Result:
         analysis = Analysis(source.info, source.reader, source.heard, (), Cache(out.parent / "cache"), said)
         speech = Soundtrack(plan, source.sound, (), ())
         backend: Any = Drawing()
-        result = apply(plan, source, speech, analysis, backend, out, True, analysis.cache, 0, Clock(), said)
+        along = bring_along(source.info, plan, (), out, out.parent, said)
+        result = apply(plan, source, speech, along, analysis, backend, out, True, analysis.cache, 0, Clock(), said)
     assert result is not None
     return result
 

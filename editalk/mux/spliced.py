@@ -12,12 +12,14 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from editalk.media import VideoInfo
+from editalk.media import VideoInfo, working_format
+from editalk.mux.encoders import encoding
 from editalk.mux.video import video_stream
 from editalk.splice import Coded, SpliceError, nal
 from editalk.splice.nal import Kind
 from editalk.timebase import FrameRate
 
+_ENCODERS = {"h264": "libx264", "hevc": "libx265"}
 _NUMBERS = range(1, 32)  # of H.264's parameter sets that x264 can be given
 
 
@@ -33,6 +35,9 @@ class Spliced:
         self, container: OutputContainer, like: VideoInfo, rate: FrameRate, form: str, crf: float | None,
         preset: str | None, source: Coded,
     ) -> None:  # fmt: skip
+        made = encoding(like, form, crf, preset)
+        if made.name != _ENCODERS[like.codec] or made.pix_fmt != working_format(like.pix_fmt):
+            raise SpliceError(f"{like.codec} in {like.pix_fmt} is written by {made.name} in {made.pix_fmt}")
         self._codec, self._rate, self._source = like.codec, rate, source
         self._numbers = _free(source)
         self._given = like, rate, form, crf, preset

@@ -92,8 +92,8 @@ class Writer:
             given = self._container, like.video, rate, self._form, crf, preset
             self._video = video_stream(*given) if source is None else Spliced(*given, source)
             self._audio = {s.index: audio_stream(self._container, s, self._form) for s in like.sounds}
-            with opened(like.path) as source:
-                self._titles = [SubtitleWriter(self._container, track, source) for track in subtitles]
+            with opened(like.path) as held:
+                self._titles = [SubtitleWriter(self._container, track, held) for track in subtitles]
             self._cover = cover_stream(self._container, like.cover, self._form)
             self._container.set_chapters([as_written(k, chapter) for k, chapter in enumerate(chapters)])
         except BaseException as error:

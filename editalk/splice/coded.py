@@ -58,6 +58,8 @@ def coded(info: MediaInfo) -> Coded:
         raise SpliceError(f"the source is {video.codec}")
     if not CONTAINERS & set(info.container.split(",")):
         raise SpliceError(f"{info.container.split(',')[0]} does not say which packet is which picture")
+    if video.fields:
+        raise SpliceError("the source is interlaced or codes fields")
     if video.variable or not np.array_equal(video.packets.shown, video.packets.source):
         raise SpliceError("the source's frames do not lie on a constant grid")
     if _PLAIN.get(video.pix_fmt, video.pix_fmt) != working_format(video.pix_fmt):
