@@ -249,12 +249,18 @@ def transcribed(talk: Path, folder: Path, text: str) -> list[str]:
     return ["apply", str(talk), edited(folder, "one two"), "--transcript", held(folder, "t.json", text)]
 
 
+def empty(folder: Path) -> str:
+    """A folder with nothing in it."""
+    (folder / "empty").mkdir()
+    return str(folder / "empty")
+
+
 UNWORDED = '{"segments": [{"start": 0, "end": 1, "text": "one two"}]}'
 HUGE = '{"segments": [{"words": [{"word": "one", "start": 1' + 5000 * "0" + ', "end": 2}]}]}'
 WORSE_INPUT: dict[str, tuple[int, str, Callable[[Path, Path], list[str]]]] = {
     "a folder": (1, "is a folder", lambda t, d: ["apply", str(d), edited(d, "one")]),
     "the folder here": (1, "is a folder", lambda t, d: ["apply", ".", edited(d, "one")]),
-    "transcribe a folder": (1, "no videos in this folder", lambda t, d: ["transcribe", ".."]),
+    "transcribe a folder": (1, "no videos in this folder", lambda t, d: ["transcribe", empty(d)]),
     "empty video": (1, "0 bytes", lambda t, d: ["apply", held(d, "e.mp4", ""), edited(d, "one")]),
     "without its index": (1, "truncated", lambda t, d: ["apply", cut_down(t, d, 0.6), edited(d, "one")]),
     "only its head": (1, "cut.mp4", lambda t, d: ["apply", cut_down(t, d, 0.001), edited(d, "one")]),

@@ -108,7 +108,7 @@ def test_needed_bytes_count_tokens_and_what_is_reused(tiny: tuple[str, Any]) -> 
 @given(st.integers(1, 60), st.integers(1, 40), st.booleans())
 def test_a_schedule_computes_every_block_of_every_step_or_reuses_it(frames: int, steps: int, reuse: bool) -> None:
     work = dit.Work("x", "y", frames, 3, 9)
-    every = [tokens for tokens, _ in work.steps(steps, False)]
+    every = [tokens for tokens, _ in work.forwards(steps, False)]
     computed = schedule(work, steps, reuse)
     assert sum(every) >= steps * frames * 3
     assert len(every) >= len(computed) >= len(every) / 2
@@ -146,7 +146,7 @@ def test_the_table_counts_and_runs_tiny_models(
 @torch.no_grad()
 def test_every_other_named_forward_is_what_the_transformer_reuses() -> None:
     transformer, work, forwards = TINY["tiny-ltx-video"].build("cpu", torch.float32), dit.Work("x", "y", 20, 1, 1), 0
-    given_ = {n: inputs(transformer, n, 5, 0, "cpu") for n, _ in work.steps(8, True)}
+    given_ = {n: inputs(transformer, n, 5, 0, "cpu") for n, _ in work.forwards(8, True)}
 
     def count(*_: Any) -> None:
         nonlocal forwards
@@ -154,7 +154,7 @@ def test_every_other_named_forward_is_what_the_transformer_reuses() -> None:
 
     transformer.transformer_blocks[1].register_forward_hook(count)
     caching.install(transformer, dit.ALTERNATE)
-    for tokens, name in work.steps(8, True):
+    for tokens, name in work.forwards(8, True):
         with caching.context(transformer, name):
             transformer(**given_[tokens])
     assert forwards == len(schedule(work, 8, True)) < len(schedule(work, 8, False))

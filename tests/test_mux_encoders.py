@@ -135,7 +135,7 @@ def test_fields_and_all_intra(info: MediaInfo) -> None:
 )  # fmt: skip
 def test_sound(info: MediaInfo, changed: dict[str, Any], form: str, wanted: tuple[Any, ...]) -> None:
     given = {"bit_rate": None} | changed
-    assert dataclasses.astuple(sound_encoding(sound(info, **given), form)) == wanted
+    assert dataclasses.astuple(sound_encoding(sound(info, **given), form))[:4] == wanted
 
 
 def test_a_rate_that_no_encoder_has(info: MediaInfo) -> None:

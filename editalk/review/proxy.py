@@ -142,7 +142,7 @@ def _video(container: OutputContainer, reader: FrameReader, shape: Shape) -> Vid
     context.time_base = 1 / rate.value
     context.color_range, context.colorspace = like.colour.range, like.colour.space
     context.color_primaries, context.color_trc = like.colour.primaries, like.colour.trc
-    context.thread_type = "AUTO"
+    context.thread_type = "SLICE"  # with a rate limit, threads of whole frames never give the same bytes twice
     return stream
 
 
