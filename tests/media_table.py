@@ -1,5 +1,6 @@
 """The table of docs/media.md: every kind of file is made, edited through the command line, and looked at with PyAV and
-FFmpeg's own program alone. `python tests/media_table.py [KIND]…` writes it anew, or its rows of some kinds.
+FFmpeg's own program alone. `python tests/media_table.py [KIND]…` writes it anew, or its rows of some kinds; the README
+has some of the rows.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ from media_kinds import BITS, KINDS, Kind, click, make
 from editalk.cli import main
 from editalk.face import FaceTracker
 
-DOCS = Path(__file__).resolve().parent.parent / "docs" / "media.md"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS, README = ROOT / "docs" / "media.md", ROOT / "README.md"
+SHOWN = ("variable", "turned90", "odd444", "tff", "hdr10", "hlg", "anamorphic", "tracks", "ac3", "edit_list",
+         "late_sound", "prores", "dnxhd_i", "mkv", "vp9")  # fmt: skip
 BEGIN, END = "<!-- table -->\n", "<!-- end of the table -->\n"
 HEAD = "| source | is written as | kept | not kept |\n| --- | --- | --- | --- |\n"
 SYNC = 0.001  # seconds
@@ -251,12 +255,26 @@ def table(held: str, names: list[str]) -> str:
     return HEAD + "".join(rows.get(kind.title, "") for kind in KINDS.values())
 
 
+def held(page: Path) -> str:
+    """The table of a page."""
+    text = page.read_text("utf-8")
+    return text[text.index(BEGIN) + len(BEGIN) : text.index(END)]
+
+
 def write(names: list[str]) -> None:
-    """The table in its place in docs/media.md."""
-    text = DOCS.read_text("utf-8")
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    DOCS.write_text(text[:start] + table(text[start:end], names or list(KINDS)) + text[end:], "utf-8")
+    """The tables in their places in docs/media.md and in the README."""
+    whole = table(held(DOCS), names)
+    for page, rows in ((DOCS, whole), (README, chosen(whole))):
+        text = page.read_text("utf-8")
+        start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+        page.write_text(text[:start] + rows + text[end:], "utf-8")
+
+
+def chosen(whole: str) -> str:
+    """The rows that the README has, of the whole table."""
+    titles = {f"| {KINDS[name].title} | " for name in SHOWN}
+    return HEAD + "".join(line for line in whole.splitlines(keepends=True) if line.startswith(tuple(titles)))
 
 
 if __name__ == "__main__":
-    write(sys.argv[1:])
+    write(sys.argv[1:] or list(KINDS))

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 from media_kinds import KINDS
-from media_table import BEGIN, DOCS, END, HEAD, SYNC, drift, edit, row
+from media_table import DOCS, HEAD, README, SYNC, chosen, drift, edit, held, row
 
 LOSSLESS = ("odd420", "gray", "yuv411")  # FFV1: the source's own pictures come out exactly
 LEAST = 42.0  # dB: visually lossless
 
 
 def documented() -> list[str]:
-    text = DOCS.read_text("utf-8")
-    return text[text.index(BEGIN) + len(BEGIN) : text.index(END)].splitlines(keepends=True)
+    return held(DOCS).splitlines(keepends=True)
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +25,10 @@ def test_the_table_has_a_row_for_every_kind() -> None:
     lines = documented()
     assert "".join(lines[:2]) == HEAD
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]] == [kind.title for kind in KINDS.values()]
+
+
+def test_the_readme_has_rows_of_it() -> None:
+    assert held(README) == chosen(held(DOCS))
 
 
 @pytest.mark.parametrize(
