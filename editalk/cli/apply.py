@@ -108,9 +108,11 @@ def apply_command(
     check_file(video)
     console = Console(quiet or not writes(), progress)
     choice = Choice(backend, device, weights, precision, offload, lip_pass, seed)
-    edit = Edit(video, edited, tuple(voice or ()), transcript, plan, covers.value if covers else None, choice, face,
-                language, region, get_writers(timeline) if timeline is not None else (), audio_track, dub,
-                voice_transcript)  # fmt: skip
+    edit = Edit(
+        video, edited, tuple(voice or ()), transcript=transcript, plan=plan, covers=covers.value if covers else None,
+        backend=choice, face=face, language=language, region=region, audio_track=audio_track, dub=dub,
+        timelines=get_writers(timeline) if timeline is not None else (), voice_transcript=voice_transcript,
+    )  # fmt: skip
     target = out or edited_path(video)
     texts = CaptionTexts.found(video, edited, target, captions, captions_out or "", overwrite or dry_run)
     page = target.with_suffix(".review.html") if review else None
@@ -125,9 +127,7 @@ def apply_command(
         result = run(edit, target, overwrite, cache, clock, console)
         if result is None:
             return  # of several processes another one reports
-        made = report(result, clock)
-        if page is not None:
-            made = reviewed(edit, result, page, cache, clock, console)
+        made = report(result, clock) if page is None else reviewed(edit, result, page, cache, clock, console)
         made["captions"] += texts.write(result.plan, result.words, console)
     made["warnings"] = console.warnings
     if as_json:

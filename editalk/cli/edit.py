@@ -179,9 +179,11 @@ def plan_command(
     writers = get_writers(timeline) if timeline is not None else ()
     base = out or edited_path(video)
     check_timelines(writers, base, overwrite, video)
-    edit = Edit(video, edited, tuple(voice or ()), transcript, None, covers.value if covers else None,
-                Choice(backend, weights=weights), face, language, timelines=writers,
-                audio_track=audio_track, dub=dub, voice_transcript=voice_transcript)  # fmt: skip
+    edit = Edit(
+        video, edited, tuple(voice or ()), transcript=transcript, covers=covers.value if covers else None,
+        backend=Choice(backend, weights=weights), face=face, language=language, timelines=writers,
+        audio_track=audio_track, dub=dub, voice_transcript=voice_transcript,
+    )  # fmt: skip
     console = Console(quiet, progress)
     with planned(edit, cache_of(console), Clock(), console) as ready:
         text = to_json(ready.plan)

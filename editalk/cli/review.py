@@ -80,8 +80,10 @@ def review_command(
     check_text_target(page, overwrite, source=video)
     console = Console(quiet or not writes(), progress)
     choice = Choice(backend, device, weights, precision, offload, lip_pass, seed)
-    edit = Edit(video, edited, tuple(voice or ()), transcript, plan, covers.value if covers else None, choice, face,
-                language, region, (), audio_track)  # fmt: skip
+    edit = Edit(
+        video, edited, tuple(voice or ()), transcript=transcript, plan=plan, covers=covers.value if covers else None,
+        backend=choice, face=face, language=language, region=region, audio_track=audio_track,
+    )  # fmt: skip
     cache, clock = cache_of(console), Clock()
     with scratch() as folder:
         result = run(edit, folder / edited_path(video).name, False, cache, clock, console)
