@@ -436,6 +436,20 @@ def test_signals(signal_: str, code: int, talk: Path, tmp_path: Path) -> None:
     assert files(tmp_path) == before
 
 
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])
+def test_a_signal_within_an_import(
+    stop: BaseException, code: int, talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def broken(path: Path) -> None:
+        raise ImportError("initialization failed") from stop
+
+    monkeypatch.setattr("editalk.media.container.check_file", broken)
+    got, _, err = run(capsys, "apply", str(talk), edited(tmp_path, "one two"))
+    assert got == code
+    assert "initialization" not in err
+
+
 def test_existing_files_are_refused(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "talk.edited.mp4").write_bytes(b"mine")
     code, _, err = run(capsys, "apply", str(talk), edited(tmp_path, "one two"))

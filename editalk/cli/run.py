@@ -91,15 +91,24 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:  # the last line of defence: no traceback reaches a user without -v
-        shown = getattr(error, "format_message", None)
-        if shown is not None:  # the parser's own
-            prefix = "" if shown().startswith("Usage:") else "editalk: "  # the help, where no command is named
-            print(f"{prefix}{shown()}{origin(error, root)}", file=sys.stderr)
-            return 2
-        return _fail(error, 1, _verbose(root, arguments), _unexpected(error))
+        code = _met(error)
+        if code is None:
+            return _unforeseen(error, root, _verbose(root, arguments))
     if code in STOPPED:
         print(STOPPED[code], file=sys.stderr)
     return code if isinstance(code, int) else 0
+
+
+def _met(error: BaseException) -> int | None:
+    """The code of the signal that an error comes of: what is imported when one arrives fails in its own words."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            return 130
+        if isinstance(cause, SystemExit) and cause.code in STOPPED:
+            return int(cause.code or 0)
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _catch_signals() -> None:
@@ -112,6 +121,15 @@ def _catch_signals() -> None:
 def _terminated(number: int, frame: object) -> None:
     signal.signal(number, signal.SIG_IGN)  # a second one must not disturb the cleaning up
     raise SystemExit(128 + number)
+
+
+def _unforeseen(error: Exception, root: Group, verbose: bool) -> int:
+    shown = getattr(error, "format_message", None)
+    if shown is None:
+        return _fail(error, 1, verbose, _unexpected(error))
+    prefix = "" if shown().startswith("Usage:") else "editalk: "  # the help, where no command is named
+    print(f"{prefix}{shown()}{origin(error, root)}", file=sys.stderr)
+    return 2
 
 
 def _unexpected(error: Exception) -> str:
