@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -28,7 +29,10 @@ _INDEXED = {"mov", "mp4", "matroska", "webm", "mpegts", "flv"}  # elsewhere a se
 
 
 class FrameReader:
-    """The frames of a source; a context manager, for one thread. Implements `editalk.backends.base.Footage`."""
+    """The frames of a source; a context manager, for one thread. Implements `editalk.backends.base.Footage`.
+
+    Closing waits for a frame that another thread is at: a signal may end the first thread while a second one decodes.
+    """
 
     frames: int
     rate: FrameRate
@@ -41,6 +45,7 @@ class FrameReader:
         self._seekable = bool(_INDEXED & set(info.container.split(",")))
         self._cache: OrderedDict[int, VideoFrame] = OrderedDict()
         self._stack = ExitStack()
+        self._busy = Lock()
         self._container: InputContainer | None = None
         self._decoded: Iterator[VideoFrame] | None = None
         self._next = 0  # source frame that the decoder gives next
@@ -54,10 +59,11 @@ class FrameReader:
         self.close()
 
     def close(self) -> None:
-        self._decoded = None
-        self._cache.clear()
-        self._stack.close()
-        self._container = None
+        with self._busy:
+            self._decoded = None
+            self._cache.clear()
+            self._stack.close()
+            self._container = None
 
     def image(self, frame: int, within: Area | None = None) -> Image:
         """[h, w, 3] Y, U, V of a grid frame, 8 bits, coded orientation; the caller's own copy. See `to_image`."""
@@ -68,10 +74,11 @@ class FrameReader:
         if not 0 <= frame < self.frames:
             raise IndexError(f"frame {frame} of {self.frames}")
         wanted = int(self._order[frame])
-        if wanted not in self._cache:
-            self._fetch(wanted)
-        self._cache.move_to_end(wanted)
-        return self._cache[wanted]
+        with self._busy:
+            if wanted not in self._cache:
+                self._fetch(wanted)
+            self._cache.move_to_end(wanted)
+            return self._cache[wanted]
 
     def iterate(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, VideoFrame]]:
         """Grid frames [start, stop) with their numbers, in order."""
