@@ -7,9 +7,34 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 
 from editalk.reporting import Advance
+
+_interruptions: list[BaseException] = []
+
+
+def interrupt(error: BaseException) -> NoReturn:
+    """Raise it now, and again where the work goes on: what a signal raises within an import becomes another error there,
+    or is lost.
+    """
+    _interruptions.append(error)
+    raise error
+
+
+def interruption() -> BaseException | None:
+    """What this command was interrupted by."""
+    return _interruptions[0] if _interruptions else None
+
+
+def uninterrupted() -> None:
+    """A new command begins."""
+    _interruptions.clear()
+
+
+def _go_on() -> None:
+    if _interruptions:
+        raise _interruptions[0]
 
 
 class ProgressMode(StrEnum):
@@ -27,6 +52,7 @@ class Console:
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
+        _go_on()
         if self.mode is ProgressMode.JSON:
             yield from self._json_stage(name, total)
         elif self.mode is ProgressMode.AUTO and sys.stderr.isatty() and not self.quiet:
@@ -35,15 +61,21 @@ class Console:
 
             with Progress(console=Rich(stderr=True), transient=True) as bar:
                 task = bar.add_task(name, total=total)
-                yield lambda steps: bar.advance(task, steps)
+
+                def moved(steps: int) -> None:
+                    _go_on()
+                    bar.advance(task, steps)
+
+                yield moved
         else:
-            yield lambda steps: None
+            yield lambda steps: _go_on()
 
     def _json_stage(self, name: str, total: int | None) -> Iterator[Advance]:
         done = 0
 
         def advance(steps: int) -> None:
             nonlocal done
+            _go_on()
             done += steps
             self._line({"stage": name, "done": done, "total": total})
 

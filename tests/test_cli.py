@@ -436,18 +436,28 @@ def test_signals(signal_: str, code: int, talk: Path, tmp_path: Path) -> None:
     assert files(tmp_path) == before
 
 
+@pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])
 def test_a_signal_within_an_import(
-    stop: BaseException, code: int, talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    stop: BaseException, code: int, lost: bool, talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
+    """There it becomes another error, or is lost in a library's `except`."""
+    from editalk.console import interrupt
+
     def broken(path: Path) -> None:
-        raise ImportError("initialization failed") from stop
+        try:
+            interrupt(stop)
+        except BaseException as error:
+            if not lost:
+                raise ImportError("initialization failed") from error
 
     monkeypatch.setattr("editalk.media.container.check_file", broken)
     got, _, err = run(capsys, "apply", str(talk), edited(tmp_path, "one two"))
     assert got == code
     assert "initialization" not in err
+    assert not (tmp_path / "talk.edited.mp4").exists()
+    assert run(capsys, "config", "path")[0] == 0
 
 
 def test_existing_files_are_refused(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from editalk.cli.apply import apply_command
 from editalk.cli.clean import clean_command
 from editalk.cli.program import ConfigFile, Group, NoConfig, Program, origin, tree
 from editalk.cli.review import review_command
+from editalk.console import interrupt, interruption, uninterrupted
 from editalk.errors import EditalkError
 
 app = Program("Edit a talking-head video by editing its transcript.")
@@ -91,36 +92,32 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:  # the last line of defence: no traceback reaches a user without -v
-        code = _met(error)
-        if code is None:
+        stop = interruption()
+        if stop is None:
             return _unforeseen(error, root, _verbose(root, arguments))
+        code = stop.code if isinstance(stop, SystemExit) else 130
     if code in STOPPED:
         print(STOPPED[code], file=sys.stderr)
     return code if isinstance(code, int) else 0
 
 
-def _met(error: BaseException) -> int | None:
-    """The code of the signal that an error comes of: what is imported when one arrives fails in its own words."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, KeyboardInterrupt):
-            return 130
-        if isinstance(cause, SystemExit) and cause.code in STOPPED:
-            return int(cause.code or 0)
-        cause = cause.__cause__ or cause.__context__
-    return None
-
-
 def _catch_signals() -> None:
-    """A polite kill and a closed terminal unwind like an error, so that nothing half-written stays."""
+    """Ctrl-C, a polite kill and a closed terminal unwind like an error, so that nothing half-written stays."""
+    uninterrupted()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupted)
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP, and so it stays
             signal.signal(number, _terminated)
 
 
+def _interrupted(number: int, frame: object) -> None:
+    interrupt(KeyboardInterrupt())
+
+
 def _terminated(number: int, frame: object) -> None:
     signal.signal(number, signal.SIG_IGN)  # a second one must not disturb the cleaning up
-    raise SystemExit(128 + number)
+    interrupt(SystemExit(128 + number))
 
 
 def _unforeseen(error: Exception, root: Group, verbose: bool) -> int:
