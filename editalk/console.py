@@ -15,8 +15,7 @@ _interruptions: list[BaseException] = []
 
 
 def interrupt(error: BaseException) -> NoReturn:
-    """Raise it now, and again where the work goes on: within an import what a signal raises becomes another error, or is
-    lost.
+    """Raise it now, and again where the work goes on: what is raised within an import becomes another error, or is lost.
     """
     _interruptions.append(error)
     raise error
