@@ -15,8 +15,7 @@ _interruptions: list[BaseException] = []
 
 
 def interrupt(error: BaseException) -> NoReturn:
-    """Raise it now, and again where the work goes on: what is raised within an import becomes another error, or is lost.
-    """
+    """Raise it now, and again where the work goes on: an import turns it into another error, or loses it."""
     _interruptions.append(error)
     raise error
 
