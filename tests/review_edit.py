@@ -21,7 +21,6 @@ from editalk.plan import EditPlan, from_json
 NAME = """a <img src=x onerror=alert(1)> & "talk" 'one'"""
 SECONDS = 6.0
 FRAMES = 150
-SIZE = (160, 112)  # whole macroblocks: of other heights x264 never makes the same bytes twice
 WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
 EDITED = "One three [pause 0.8s] four nine ten eleven twelve five six seven eight.\n"
 
@@ -30,7 +29,7 @@ def talking(folder: Path, name: str = NAME) -> tuple[Path, Path]:
     """A clip whose pictures carry their numbers, with twelve words; and its edited text: a word out, a pause in, a
     passage moved.
     """
-    video = write_clip(folder / f"{name}.mp4", ClipSpec(rate=Fraction(25), frames=FRAMES, size=SIZE))
+    video = write_clip(folder / f"{name}.mp4", ClipSpec(rate=Fraction(25), frames=FRAMES))
     step = SECONDS / len(WORDS)
     words = [{"word": f" {w}", "start": (k + 0.1) * step, "end": (k + 0.9) * step} for k, w in enumerate(WORDS)]
     segment = {"id": 0, "start": 0.0, "end": SECONDS, "text": " ".join(WORDS), "words": words}

@@ -417,13 +417,15 @@ def test_signals(signal_: str, code: int, talk: Path, tmp_path: Path) -> None:
     import signal
     import subprocess
     import sys
+    from functools import partial
 
     before = files(tmp_path) | {"edited.txt", "tmp"}
     (tmp_path / "tmp").mkdir()
     words = [sys.executable, "-m", "editalk", "apply", str(talk), edited(tmp_path, "one two five six seven eight")]
+    attended = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # tests in the background have it ignored
     with subprocess.Popen(
         [*words, "--progress", "json"], stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")}, preexec_fn=attended,
     ) as process:  # fmt: skip
         assert process.stderr is not None
         for line in process.stderr:
