@@ -21,7 +21,7 @@ from editalk.cache import Cache
 from editalk.compose import Shown, new_frames, timeline
 from editalk.media import MediaInfo
 from editalk.media.image import luma
-from editalk.mux import CONTAINERS, Writer, check_sounds
+from editalk.mux import Writer, check_sounds, form_of
 from editalk.pipeline.behind import behind
 from editalk.pipeline.dub import figures
 from editalk.pipeline.edit import spoken_ranges
@@ -97,7 +97,7 @@ def bring_along(
 
     Raises OutputError for a track that cannot be written.
     """
-    check_sounds(info.sounds, CONTAINERS[out.suffix.lower()])
+    check_sounds(info.sounds, form_of(out))
     chapters = follow_chapters(plan, info.chapters)
     for gone in chapters.gone:
         reporter.warn(f"chapter “{gone.title}” is left out: its footage was taken out")

@@ -10,8 +10,9 @@ from editalk.cache import Cache, key, scratch
 from editalk.diff import WordEdit, spoken_tokens
 from editalk.markup import Token
 from editalk.media import FrameReader, MediaInfo, SoundFile, decode_sound, probe
-from editalk.pipeline import Edit, Listening, Result, opened, words_of
+from editalk.pipeline import Edit, Listening, Result
 from editalk.pipeline.edit import read_edits
+from editalk.pipeline.source import known_words
 from editalk.plan import EditPlan
 from editalk.reporting import Reporter, Silent
 from editalk.review import (
@@ -35,23 +36,24 @@ def write_review(
 ) -> int:
     """Write the page of an edit, whole or not at all; its bytes. `report`: see `pipeline.report`. Raises MediaError."""
     plan = result.plan
-    with opened(edit.video, Silent(), plan.source.track) as source, scratch() as folder:
-        transcript = words_of(source, edit.transcript, Listening(language=edit.language), cache, Silent())
+    how = Listening(language=None if plan.dubbed is not None else edit.language, track=plan.source.track)
+    info, transcript = known_words(edit.video, edit.transcript, how, cache, Silent())
+    with FrameReader(info) as source, scratch() as folder:
         edits, tokens = _edits(edit, plan, transcript)
         made = probe(result.output, result.source.sounds.index(result.source.audio) + 1)
         lasting = [float(plan.source.rate.seconds(n)) for n in (plan.source.frames, plan.frames)]
-        shape = shape_of(source.info.video, max(lasting))
+        shape = shape_of(info.video, max(lasting))
         moving = near_edits(plan)
-        with reporter.stage("Making the page", source.reader.frames + made.video.frames) as advance:
+        with reporter.stage("Making the page", source.frames + made.video.frames) as advance:
             about = [plan.source.track, vars(shape), [(s.start, s.end) for s in moving[0]]]
-            name = key("proxy", VERSION, source.info.sha256, *about)
+            name = key("proxy", VERSION, info.sha256, *about)
             before = cache.path("proxy", f"{name}.mp4")
-            own = _sound(source.info, folder / "before.f32")
+            own = _sound(info, folder / "before.f32")
             if before.exists():
-                advance(source.reader.frames)
+                advance(source.frames)
             else:
                 with cache.making(before) as part:
-                    write_proxy(part, source.reader, own, shape, moving[0], advance)
+                    write_proxy(part, source, own, shape, moving[0], advance)
             after, new = folder / "after.mp4", _sound(made, folder / "after.f32")
             with FrameReader(made) as reader:
                 write_proxy(after, reader, new, shape, moving[1], advance)

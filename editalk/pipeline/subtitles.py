@@ -9,7 +9,7 @@ from typing import Any
 
 from editalk.media import MediaInfo
 from editalk.media.subtitles import TEXT_SUBTITLES, SubtitleTrack, read_subtitles
-from editalk.mux import CONTAINERS, subtitle_codec
+from editalk.mux import form_of, subtitle_codec
 from editalk.pipeline.captions import row, say
 from editalk.plan import EditPlan
 from editalk.reporting import Reporter
@@ -36,7 +36,7 @@ def follow_subtitles(
             reporter.warn(f"{name} ({stream.codec}) is left out: it holds pictures, whose times cannot be changed here")
             continue
         given = read_subtitles(info.path, stream, info.video.start)
-        codec = subtitle_codec(stream.codec, CONTAINERS[out.suffix.lower()])
+        codec = subtitle_codec(stream.codec, form_of(out))
         track, retimed = retime_subtitles(plan, given, words, codec)
         say(name, retimed, reporter)
         tracks.append(track)
