@@ -23,6 +23,12 @@ class Reporter(Protocol):
         ...
 
 
+class KeepingReporter(Reporter, Protocol):
+    """`warnings`: those so far."""
+
+    warnings: list[str]
+
+
 class Silent:
     """Says nothing; keeps the warnings."""
 

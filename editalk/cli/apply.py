@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -37,17 +37,8 @@ from editalk.cli.options import (
     VoiceTranscript,
     WeightsName,
     cache_of,
-    edited_path,
 )
 from editalk.console import Console, ProgressMode, print_json
-from editalk.errors import QualityError, UsageError
-
-if TYPE_CHECKING:
-    from editalk.cache import Cache
-    from editalk.pipeline import Clock, Edit, Result
-
-CHECKS = ("join",)
-"""Kinds of `--fail-on`."""
 
 
 def apply_command(
@@ -94,81 +85,28 @@ def apply_command(
     progress: Mode = ProgressMode.AUTO,
 ) -> None:
     """Make VIDEO say what EDITED says."""
-    from editalk.backends import Choice
     from editalk.backends.dit.parallel import writes
-    from editalk.interchange import get_writers
-    from editalk.media.container import check_file
-    from editalk.pipeline import Clock, Edit, planned, report, run, summary
-    from editalk.pipeline.captions import CaptionTexts
-    from editalk.texts import check_text_target
+    from editalk.pipeline.job import Job, failed, run_job
 
-    if (edited is None) == (plan is None):
-        raise UsageError("give either EDITED or --plan")
-    _check_kinds(fail_on or [], dry_run)
-    check_file(video)
-    console = Console(quiet or not writes(), progress)
-    choice = Choice(backend, device, weights, precision, offload, lip_pass, seed)
-    edit = Edit(
-        video, edited, tuple(voice or ()), transcript=transcript, plan=plan, covers=covers.value if covers else None,
-        backend=choice, face=face, language=language, region=region, audio_track=audio_track, dub=dub,
-        timelines=get_writers(timeline) if timeline is not None else (), voice_transcript=voice_transcript,
+    job = Job(
+        video, edited, tuple(voice or ()), output=out, plan=plan, voice_covers=covers.value if covers else None,
+        dub=dub, voice_transcript=voice_transcript, backend=backend, weights=weights, precision=precision,
+        offload=offload, lip_pass=lip_pass, region=region, face=face, transcript=transcript, language=language,
+        audio_track=audio_track, captions=None if captions is None else tuple(captions), captions_out=captions_out,
+        device=device, seed=seed, timeline=timeline, review=review, dry_run=dry_run, fail_on=tuple(fail_on or ()),
+        overwrite=overwrite,
     )  # fmt: skip
-    target = out or edited_path(video)
-    texts = CaptionTexts.found(video, edited, target, captions, captions_out or "", overwrite or dry_run)
-    page = target.with_suffix(".review.html") if review else None
-    if page is not None:
-        _check_review(dry_run)
-        check_text_target(page, overwrite, source=video)
-    cache, clock = cache_of(console), Clock()
-    if dry_run:
-        with planned(edit, cache, clock, console) as ready:
-            made = summary(ready.plan)
-    else:
-        result = run(edit, target, overwrite, cache, clock, console)
-        if result is None:
-            return  # of several processes another one reports
-        made = report(result, clock) if page is None else reviewed(edit, result, page, cache, clock, console)
-        made["captions"] += texts.write(result.plan, result.words, console)
-    made["warnings"] = console.warnings
+    console = Console(quiet or not writes(), progress)
+    made = run_job(job, cache_of(console), console)
+    if made is None:
+        return  # of several processes another one reports
     if as_json:
         print_json(made)
     else:
         _print_report(made, console)
-    if fail_on and not dry_run:
-        _fail_on(made)
-
-
-def _check_kinds(kinds: list[str], dry_run: bool) -> None:
-    for kind in kinds:
-        if kind not in CHECKS:
-            raise UsageError(f"--fail-on {kind}: not one of {', '.join(CHECKS)}")
-    if kinds and dry_run:
-        raise UsageError("--fail-on checks what was rendered, and --dry-run renders nothing; leave out one of them")
-
-
-def _check_review(dry_run: bool) -> None:
-    if dry_run:
-        raise UsageError("--review shows what was rendered, and --dry-run renders nothing; leave out one of them")
-
-
-def reviewed(
-    edit: Edit, result: Result, page: Path, cache: Cache, clock: Clock, console: Console
-) -> dict[str, Any]:
-    """The report once the page is written."""
-    from editalk.pipeline import report
-    from editalk.pipeline.review import write_review
-
-    with clock.stage("review"):
-        size = write_review(edit, result, report(result, clock) | {"warnings": console.warnings}, page, cache, console)
-    return report(result, clock) | {"review": str(page), "review_bytes": size}
-
-
-def _fail_on(made: dict[str, Any]) -> None:
-    """Raises QualityError where a join shows."""
-    seen = [f"{j['at']:.2f} s (score {j['score']:.2f})" for j in made["joins"] if not j["ok"]]
-    if seen:
-        raise QualityError(f"{len(seen)} of {len(made['joins'])} joins may show, at {', '.join(seen)}; "
-                           f"{made['output']} is written")  # fmt: skip
+    error = failed(job.fail_on, made)
+    if error is not None:
+        raise error
 
 
 def _print_report(made: dict[str, Any], console: Console) -> None:

@@ -29,7 +29,6 @@ from editalk.cli.options import (
     VoiceTranscript,
     WeightsName,
     cache_of,
-    edited_path,
 )
 from editalk.console import Console, ProgressMode, print_json
 from editalk.errors import UsageError
@@ -170,6 +169,7 @@ def plan_command(
     """Write the plan of an edit as JSON; nothing is rendered."""
     from editalk.backends import Choice
     from editalk.interchange import get_writers
+    from editalk.mux import edited_path
     from editalk.pipeline import Clock, Edit, check_timelines, planned, timelines
     from editalk.plan import to_json
     from editalk.texts import check_text_target, write_texts

@@ -114,13 +114,6 @@ PlanFile = Annotated[Path | None, typer.Option("--plan", metavar="FILE", help="S
 Seed = Annotated[int, typer.Option("--seed", rich_help_panel=BACKEND, help="For backends that draw lots.")]
 
 
-def edited_path(video: Path) -> Path:
-    """Where the edit of a video goes."""
-    from editalk.mux import suffix_for
-
-    return video.with_name(f"{video.stem}.edited{suffix_for(video)}")
-
-
 def cache_of(console: Console) -> Cache:
     from editalk.cache import Cache, default_root
 

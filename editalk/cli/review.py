@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from editalk.cli.apply import reviewed
 from editalk.cli.options import (
     AudioTrack,
     BackendName,
@@ -32,7 +31,6 @@ from editalk.cli.options import (
     VoiceFiles,
     WeightsName,
     cache_of,
-    edited_path,
 )
 from editalk.console import Console, ProgressMode, print_json
 from editalk.errors import UsageError
@@ -70,7 +68,9 @@ def review_command(
     from editalk.backends.dit.parallel import writes
     from editalk.cache import scratch
     from editalk.media.container import check_file
+    from editalk.mux import edited_path
     from editalk.pipeline import Clock, Edit, run
+    from editalk.pipeline.job import reviewed
     from editalk.texts import check_text_target
 
     if (edited is None) == (plan is None):

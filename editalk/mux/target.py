@@ -33,6 +33,11 @@ def suffix_for(source: Path) -> str:
     return source.suffix if known in CONTAINERS else _SUFFIXES.get(known, ".mp4")
 
 
+def edited_path(video: Path) -> Path:
+    """Where the edit of a video goes, unless told otherwise."""
+    return video.with_name(f"{video.stem}.edited{suffix_for(video)}")
+
+
 def check_place(out: Path, overwrite: bool, source: Path | None = None) -> None:
     """Raises OutputError if a file OUT cannot be written there, or may not be: it is `source`, or exists already."""
     folder = out.parent
