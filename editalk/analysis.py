@@ -62,6 +62,7 @@ class Analysis:
         self.cache, self.reporter, self.face = cache, reporter, face
         self.size = max(1, info.video.rate.frames(BLOCK))
         self._blocks: dict[int, Block] = {}
+        self._looked = 0  # blocks that were not in the cache
         self._tracker: FaceTracker | None = None
 
     def close(self) -> None:
@@ -71,10 +72,12 @@ class Analysis:
     def prepare(self, spans: Sequence[FrameRange]) -> None:
         """Look at all blocks that the source frames of `spans` lie in."""
         wanted = sorted({k for span in spans for k in self._numbers(span)} - set(self._blocks))
-        with self.reporter.stage("Looking at the face", len(wanted) * self.size) as advance:
+        frames = {k: FrameRange(k * self.size, min((k + 1) * self.size, self.reader.frames)) for k in wanted}
+        with self.reporter.stage("Looking at the face", sum(map(len, frames.values()))) as advance:
             for k in wanted:
+                before = self._looked
                 self._block(k)
-                advance(self.size)
+                advance(len(frames[k]), cached=self._looked == before)
 
     def track(self, span: FrameRange) -> FaceTrack:
         """The face in the blocks that source frames [start, end) lie in."""
@@ -163,6 +166,7 @@ class Analysis:
         return self._blocks[k]
 
     def _look(self, k: int) -> Block:
+        self._looked += 1
         start, end = k * self.size, min((k + 1) * self.size, self.reader.frames)
         video = self.info.video
         self._tracker = self._tracker or FaceTracker(video.rotation, self.face, float(video.sample_aspect))

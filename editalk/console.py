@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, NoReturn
 
-from editalk.reporting import Advance
+from editalk.reporting import Advance, Meter
 
 _interruptions: list[BaseException] = []
+_stages: deque[Meter] = deque(maxlen=100)
 
 
 def interrupt(error: BaseException) -> NoReturn:
@@ -25,9 +28,15 @@ def interruption() -> BaseException | None:
     return _interruptions[0] if _interruptions else None
 
 
-def uninterrupted() -> None:
-    """A new command begins."""
+def stages() -> list[Meter]:
+    """The last ones that this command went through."""
+    return list(_stages)
+
+
+def begin() -> None:
+    """A new command begins: uninterrupted, no stage done."""
     _interruptions.clear()
+    _stages.clear()
 
 
 def _go_on() -> None:
@@ -42,60 +51,81 @@ class ProgressMode(StrEnum):
 
 
 class Console:
-    """Messages and progress on standard error."""
+    """Messages, and a line for each stage that is done, on standard error; JSON objects, one a line, for programs."""
 
-    def __init__(self, quiet: bool = False, mode: ProgressMode = ProgressMode.AUTO) -> None:
+    def __init__(self, quiet: bool = False, mode: ProgressMode = ProgressMode.AUTO, as_json: bool = False) -> None:
         self.quiet, self.mode = quiet, mode
+        self.rows = as_json or mode is ProgressMode.JSON
         self.warnings: list[str] = []
 
     @contextmanager
-    def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
+    def stage(self, name: str, total: int | None = None, unit: str = "frames") -> Iterator[Advance]:
         _go_on()
+        meter = Meter(name, total, unit)
+        _stages.append(meter)
+        with self._shown(meter) as show:
+
+            def advance(steps: int, cached: bool = False) -> None:
+                _go_on()
+                meter.add(steps, cached)
+                show(steps)
+
+            yield advance
+        meter.finish()
+        self._finished(meter)
+
+    @contextmanager
+    def _shown(self, meter: Meter) -> Iterator[Callable[[int], None]]:
+        """Shows a stage that is under way; call what it gives with the steps done since."""
         if self.mode is ProgressMode.JSON:
-            yield from self._json_stage(name, total)
-        elif self.mode is ProgressMode.AUTO and sys.stderr.isatty() and not self.quiet:
+            _line(meter.row())
+            yield lambda steps: _line(meter.row())
+        elif self.mode is ProgressMode.AUTO and sys.stderr.isatty() and not self.quiet and not self.rows:
             from rich.console import Console as Rich
             from rich.progress import Progress
 
             with Progress(console=Rich(stderr=True), transient=True) as bar:
-                task = bar.add_task(name, total=total)
-
-                def moved(steps: int) -> None:
-                    _go_on()
-                    bar.advance(task, steps)
-
-                yield moved
+                task = bar.add_task(meter.name, total=meter.total)
+                yield lambda steps: bar.advance(task, steps)
         else:
-            yield lambda steps: _go_on()
+            yield lambda steps: None
 
-    def _json_stage(self, name: str, total: int | None) -> Iterator[Advance]:
-        done = 0
-
-        def advance(steps: int) -> None:
-            nonlocal done
-            _go_on()
-            done += steps
-            self._line({"stage": name, "done": done, "total": total})
-
-        self._line({"stage": name, "done": 0, "total": total})
-        yield advance
-        self._line({"stage": name, "done": done, "total": total, "finished": True})
-
-    def _line(self, row: dict[str, Any]) -> None:
-        print(json.dumps(row), file=sys.stderr, flush=True)
+    def _finished(self, meter: Meter) -> None:
+        if self.mode is ProgressMode.JSON or (self.mode is ProgressMode.AUTO and self.rows and not self.quiet):
+            _line(meter.row())
+        elif self.mode is ProgressMode.AUTO and not self.quiet and meter.total != 0:  # there was something to do
+            print(meter, file=sys.stderr)
 
     def say(self, message: str) -> None:
-        if self.mode is ProgressMode.JSON:
-            self._line({"message": message})
-        elif not self.quiet:
-            print(message, file=sys.stderr)
+        self._say({"message": message}, message)
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
-        if self.mode is ProgressMode.JSON:
-            self._line({"warning": message})
-        elif not self.quiet:
-            print(f"warning: {message}", file=sys.stderr)
+        self._say({"warning": message}, f"warning: {message}")
+
+    def _say(self, row: dict[str, Any], text: str) -> None:
+        if self.rows and (self.mode is ProgressMode.JSON or not self.quiet):
+            _line(row)
+        elif not self.rows and not self.quiet:
+            print(text, file=sys.stderr)
+
+
+def print_error(message: str, code: int, rows: bool, error: BaseException | None = None, report: str = "") -> None:
+    """What a command, or one of its jobs, failed with, the last line of standard error: a JSON object where `rows`.
+
+    `error`: whose traceback is shown as well. `report`: where more is written.
+    """
+    if rows:
+        trace = {"traceback": "".join(traceback.format_exception(error))} if error is not None else {}
+        _line({"error": message, "exit_code": code} | trace | ({"report": report} if report else {}))
+        return
+    if error is not None:
+        traceback.print_exception(error)
+    print(f"editalk: {message}", file=sys.stderr)
+
+
+def _line(row: dict[str, Any]) -> None:
+    print(json.dumps(row), file=sys.stderr, flush=True)
 
 
 def print_json(value: Any) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
-Advance = Callable[[int], None]
+
+class Advance(Protocol):
+    def __call__(self, steps: int, cached: bool = False) -> None:
+        """So many steps were done since. `cached`: they were found in the cache."""
+        ...
 
 
 class Reporter(Protocol):
-    def stage(self, name: str, total: int | None = None) -> AbstractContextManager[Advance]:
+    def stage(self, name: str, total: int | None = None, unit: str = "frames") -> AbstractContextManager[Advance]:
         """A stage of work of `total` steps (None: unknown); call what it gives with the steps done since."""
         ...
 
@@ -29,6 +34,51 @@ class KeepingReporter(Reporter, Protocol):
     warnings: list[str]
 
 
+class Meter:
+    """A stage under way or done: how far it came, and in how many seconds. `total` None: its steps are not counted."""
+
+    def __init__(self, name: str, total: int | None = None, unit: str = "frames") -> None:
+        self.name, self.total, self.unit = name, total, unit
+        self.done = self.cached = 0
+        self.finished = False
+        self._began, self._took = time.perf_counter(), 0.0
+
+    def add(self, steps: int, cached: bool = False) -> None:
+        self.done += steps
+        self.cached += steps if cached else 0
+
+    def finish(self) -> None:
+        self._took, self.finished = self.seconds, True
+
+    @property
+    def seconds(self) -> float:
+        """So far, or that it took."""
+        return self._took if self.finished else time.perf_counter() - self._began
+
+    def row(self) -> dict[str, Any]:
+        """As JSON values."""
+        about = {"stage": self.name, "done": self.done, "total": self.total}
+        if not self.finished:
+            return about
+        return about | {"unit": self.unit if self.total is not None else None, "cached": self.cached,
+                        "seconds": round(self.seconds, 3), "finished": True}  # fmt: skip
+
+    def __str__(self) -> str:
+        """“Rendering: 45 frames, 20 of them from the cache, 3.1 s”."""
+        counted = [_amount(self.done, self.unit)] if self.total is not None else []
+        if self.cached and self.cached < self.done:
+            counted.append(f"{self.cached} of them from the cache")
+        elif self.cached:
+            counted = [" ".join([*counted, "from the cache"])]
+        return f"{self.name}: {', '.join([*counted, f'{self.seconds:.1f} s'])}"
+
+
+def _amount(count: int, unit: str) -> str:
+    if unit == "bytes":
+        return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.2f} GB"
+    return f"{count} {unit.removesuffix('s') if count == 1 else unit}"
+
+
 class Silent:
     """Says nothing; keeps the warnings."""
 
@@ -36,8 +86,8 @@ class Silent:
         self.warnings: list[str] = []
 
     @contextmanager
-    def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
-        yield lambda steps: None
+    def stage(self, name: str, total: int | None = None, unit: str = "frames") -> Iterator[Advance]:
+        yield lambda steps, cached=False: None
 
     def say(self, message: str) -> None:
         pass

@@ -128,7 +128,8 @@ def _check(root: Path, held: list[Entry], stage: str | None) -> None:
         raise UsageError(f"{root} holds nothing of a stage “{stage}”; {known}")
     if held or not root.is_dir():
         return
-    foreign = [p for p in root.iterdir() if not (p.is_dir() and (p.name == "models" or _empty(p)) or p.name[0] == ".")]
+    foreign = [p for p in root.iterdir()
+               if not (p.is_dir() and (p.name in ("models", "reports") or _empty(p)) or p.name[0] == ".")]  # fmt: skip
     if foreign:
         raise OutputError(f"{root} is no cache of editalk: it holds {foreign[0].name}; nothing was removed")
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from editalk.asr import align, recognise, whisper_available
 from editalk.asr.activity import STEP, measured
 from editalk.asr.align import _placed
-from editalk.asr.openai_whisper import choose
+from editalk.asr.openai_whisper import UnavailableError, choose
 from editalk.asr.pronounce import NAMES, pronounce
 from editalk.asr.refine import Span, refine, step_up
 from editalk.asr.sound import RATE, pcm, prepared
@@ -210,6 +210,16 @@ def test_without_weights_pocketsphinx_listens_and_says_so(offline: Path) -> None
         recognise(np.zeros(RATE, np.float32), "auto", "de", download_root=offline)
     with pytest.raises(DeviceError, match="no model 'bse'"):
         recognise(np.zeros(RATE, np.float32), "bse", download_root=offline)
+
+
+def test_nothing_is_asked_where_downloads_are_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr("urllib.request.urlopen", asked)
+    monkeypatch.setenv("EDITALK_OFFLINE", "1")
+    with pytest.raises(UnavailableError):
+        choose("auto", "en", tmp_path)
 
 
 def test_present_weights_are_chosen(offline: Path) -> None:

@@ -306,7 +306,7 @@ def test_worse_input(name: str, talk: Path, tmp_path: Path, capsys: pytest.Captu
     assert (got, out) == (code, ""), err
     assert message in err
     assert "unexpected" not in err
-    assert len(err.strip().splitlines()) == 1
+    assert [line for line in err.splitlines() if line.startswith("editalk: ")] == err.splitlines()[-1:]
     assert files(tmp_path) == before
 
 

@@ -218,7 +218,8 @@ def test_pull_verify_and_list(hub: Hub, home: Path, capsys: pytest.CaptureFixtur
     lines = [json.loads(line) for line in err.splitlines()]
     total = sum(len(FILES[name]) for name in WANTED)
     assert lines[0] == {"stage": "Downloading mouth-1.5", "done": 0, "total": total}
-    assert lines[-1] == {"stage": "Downloading mouth-1.5", "done": total, "total": total, "finished": True}
+    last = {"stage": "Downloading mouth-1.5", "done": total, "total": total, "unit": "bytes", "cached": 0}
+    assert lines[-1] == last | {"seconds": lines[-1]["seconds"], "finished": True}
     there = {path.relative_to(snapshot(home)).as_posix() for path in snapshot(home).rglob("*") if path.is_file()}
     assert there == WANTED | {".editalk.json"}
     assert all((snapshot(home) / name).read_bytes() == FILES[name] for name in WANTED)

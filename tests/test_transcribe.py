@@ -51,7 +51,7 @@ def test_one_that_fails_stops_no_other(shelf: Path, capsys: pytest.CaptureFixtur
     assert "a.mov" in first["error"]
     assert second == {"video": str(shelf / "b.mp4"), "output": [str(shelf / "b.transcript.json"), str(shelf / "b.md")],
                       "engine": "made up", "language": "en", "words": 1}  # fmt: skip
-    assert f"editalk: {first['error']}" in err
+    assert {"error": first["error"], "exit_code": 1} in [json.loads(line) for line in err.splitlines()]
     assert (shelf / "b.md").read_text() == "**Ann:** Hello.\n"
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from editalk.audio import Samples
 from editalk.errors import DeviceError
+from editalk.models.places import offline
 from editalk.transcript import Segment, Transcript, Word
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def choose(model: str, language: str | None, download_root: Path | None = None) 
     for name in names:
         if whisper_available(name, download_root):
             return name
-    if not _online():
+    if offline() or not _online():
         what = f"the weights of Whisper {model}" if len(names) == 1 else "Whisper's weights"
         raise UnavailableError(f"{what} are not in {weights_folder(download_root)} and cannot be downloaded")
     return names[0] if len(names) == 1 else DOWNLOADED

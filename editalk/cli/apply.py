@@ -96,7 +96,7 @@ def apply_command(
         device=device, seed=seed, timeline=timeline, review=review, dry_run=dry_run, fail_on=tuple(fail_on or ()),
         overwrite=overwrite,
     )  # fmt: skip
-    console = Console(quiet or not writes(), progress)
+    console = Console(quiet or not writes(), progress, as_json)
     made = run_job(job, cache_of(console), console)
     if made is None:
         return  # of several processes another one reports

@@ -55,7 +55,7 @@ def cache_clear(
     if as_json:
         print_json(asdict(made) | {"removed": not dry_run})
         return
-    console = Console(quiet)
+    console = Console(quiet, as_json=as_json)
     console.say(f"{made.entries} entries, {_size(made.size)}, {'would go' if dry_run else 'are gone'}; "
                 f"{_size(made.kept)} stay")  # fmt: skip
     if made.busy:

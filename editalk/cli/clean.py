@@ -64,7 +64,7 @@ def clean_command(
         raise UsageError(f"{target}: what is written is plain text; let its name end in .txt")
     check_file(video)
     check_text_target(target, overwrite, source=video)
-    console = Console(quiet, progress)
+    console = Console(quiet, progress, as_json)
     how = Listening(language=language, track=audio_track)
     made = cleaned(video, transcript, how, wanted, cache_of(console), console)
     write_texts({target: made.text})

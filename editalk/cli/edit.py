@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,7 +29,7 @@ from editalk.cli.options import (
     WeightsName,
     cache_of,
 )
-from editalk.console import Console, ProgressMode, print_json
+from editalk.console import Console, ProgressMode, print_error, print_json
 from editalk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def transcribe_command(
     from editalk.pipeline.transcripts import Wish, check_targets, targets_of, write_transcript
     from editalk.transcript import get_writer
 
-    console = Console(quiet, progress)
+    console = Console(quiet, progress, as_json)
     writers = tuple(get_writer(name.strip()) for name in formats.split(",") if name.strip())
     if not writers:
         raise UsageError("--format names none of json, txt, md, srt, vtt")
@@ -99,7 +98,7 @@ def _transcribe_several(videos: list[Path], recursive: bool, wish: Wish, as_json
         row: dict[str, Any] = {"video": str(outcome.video)}
         if outcome.error is not None:
             worst = max(worst, outcome.error.exit_code)
-            print(f"editalk: {outcome.error}", file=sys.stderr)
+            print_error(str(outcome.error), outcome.error.exit_code, console.rows)
             row |= {"error": str(outcome.error), "exit_code": outcome.error.exit_code}
         elif outcome.transcript is None:
             console.say(f"{outcome.video}: skipped, its transcript exists already (-y makes it anew)")
@@ -135,7 +134,7 @@ def diff_command(
     from editalk.pipeline.changes import compared
     from editalk.pipeline.source import Listening
 
-    console = Console(quiet, progress)
+    console = Console(quiet, progress, as_json)
     how = Listening(language=language, track=audio_track)
     made = compared(video, edited, transcript, how, cache_of(console), console)
     if as_json:

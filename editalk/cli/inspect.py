@@ -42,7 +42,7 @@ def eval_command(
     from editalk.pipeline.figures import lines
     from editalk.pipeline.measure import Comparison, compare
 
-    console = Console(quiet, progress)
+    console = Console(quiet, progress, as_json)
     made = compare(Comparison(reference, candidate, region, start, end, transcript, face), cache_of(console), console)
     for note in made["notes"]:
         console.warn(note)

@@ -59,7 +59,7 @@ def models_pull(
     """Download models and check every file; a licence that restricts use is shown and asked for first."""
     from editalk.models import find, pull
 
-    console = Console(quiet, progress)
+    console = Console(quiet, progress, as_json)
     specs = list({spec.name: spec for spec in map(find, names)}.values())
     for spec in specs:  # before the first long download
         _licence(spec, accept_licence, console)
@@ -81,12 +81,12 @@ def models_verify(
     """Hash every file of the models that are here, or of those named; exit 5 where one is missing or wrong."""
     from editalk.models import check, find, load_registry, partly
 
-    console = Console(quiet, progress)
+    console = Console(quiet, progress, as_json)
     specs = [find(name) for name in names] if names else [s for s in load_registry().values() if partly(s)]
     found: list[tuple[ModelSpec, Path | None, tuple[FileState, ...]]] = []
     for spec in specs:
         folder = partly(spec)
-        with console.stage(f"Checking {spec.name}", spec.size or None) as advance:
+        with console.stage(f"Checking {spec.name}", spec.size or None, "bytes") as advance:
             found.append((spec, folder, check(spec, folder, advance) if folder else ()))
     if as_json:
         print_json([

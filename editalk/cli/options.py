@@ -36,7 +36,9 @@ TranscriptFile = Annotated[
 BACKEND = "Backend"
 """The heading of options that say who renders, and on what."""
 Json = Annotated[
-    bool, typer.Option("--json", rich_help_panel=EVERYWHERE, help="One JSON object on standard output.")
+    bool,
+    typer.Option("--json", rich_help_panel=EVERYWHERE,
+                       help="One JSON object on standard output; on standard error one a line.")
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", rich_help_panel=EVERYWHERE, help="Errors only.")]
 Verbose = Annotated[
@@ -46,7 +48,9 @@ Overwrite = Annotated[
     bool, typer.Option("-y", "--overwrite", rich_help_panel=EVERYWHERE, help="Replace existing files.")
 ]
 Mode = Annotated[
-    ProgressMode, typer.Option("--progress", rich_help_panel=EVERYWHERE, help="Progress on standard error.")
+    ProgressMode,
+    typer.Option("--progress", rich_help_panel=EVERYWHERE, help="Of stages, on standard error; none: not even a line "
+                 "for each that is done."),
 ]
 CoversOption = Annotated[
     Covers | None, typer.Option("--voice-covers", help="What the voice says; found out where not given.")

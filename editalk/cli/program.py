@@ -80,7 +80,9 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         root = ctx.find_root().command
         root.verbose = bool(ctx.params.get("verbose"))
-        console = Console(bool(ctx.params.get("quiet")), ctx.params.get("progress", ProgressMode.AUTO))
+        console = Console(bool(ctx.params.get("quiet")), ctx.params.get("progress", ProgressMode.AUTO),
+                          bool(ctx.params.get("as_json")))  # fmt: skip
+        root.rows = console.rows
         for line in settings.idle_variables(root.options, tuple(VARIABLES)):
             console.warn(line)
         limit = _cache_limit() if "progress" in ctx.params else None  # of commands that work for long
@@ -116,10 +118,13 @@ def _keep_cache_below(limit: int) -> None:
 
 
 class Group(TyperGroup):
-    """`settings`: of the command that runs, where it has any; `verbose`: whether it was asked to say more."""
+    """`settings`: of the command that runs, where it has any; `verbose`: whether it was asked to say more; `rows`:
+    whether standard error is for programs.
+    """
 
     settings = Settings()
     verbose = False
+    rows = False
 
     @cached_property
     def options(self) -> Options:

@@ -78,7 +78,7 @@ def review_command(
     check_file(video)
     page = out or video.with_name(f"{video.stem}.review.html")
     check_text_target(page, overwrite, source=video)
-    console = Console(quiet or not writes(), progress)
+    console = Console(quiet or not writes(), progress, as_json)
     choice = Choice(backend, device, weights, precision, offload, lip_pass, seed)
     edit = Edit(
         video, edited, tuple(voice or ()), transcript=transcript, plan=plan, covers=covers.value if covers else None,

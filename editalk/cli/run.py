@@ -15,7 +15,7 @@ from editalk.cli.apply import apply_command
 from editalk.cli.clean import clean_command
 from editalk.cli.program import ConfigFile, Group, NoConfig, Program, origin, tree
 from editalk.cli.review import review_command
-from editalk.console import interrupt, interruption, uninterrupted
+from editalk.console import begin, interrupt, interruption, print_error, stages
 from editalk.errors import EditalkError
 
 app = Program("Edit a talking-head video by editing its transcript.")
@@ -81,29 +81,29 @@ def main(argv: list[str] | None = None) -> int:
         code = root.main(args=arguments, prog_name="editalk", standalone_mode=False)
         sys.stdout.flush()
     except EditalkError as error:
-        return _fail(error, error.exit_code, _verbose(root, arguments))
+        return _fail(error, error.exit_code, root, arguments)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except (typer.Exit, SystemExit) as done:
         code = int(getattr(done, "exit_code", getattr(done, "code", 0)) or 0)
     except MemoryError as error:
-        return _fail(error, 5, _verbose(root, arguments), "not enough memory")
+        return _fail(error, 5, root, arguments, "not enough memory")
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:  # the last line of defence: no traceback reaches a user without -v
         stop = interruption()
         if stop is None:
-            return _unforeseen(error, root, _verbose(root, arguments))
+            return _unforeseen(error, root, arguments)
         code = stop.code if isinstance(stop, SystemExit) else 130
     if code in STOPPED:
-        print(STOPPED[code], file=sys.stderr)
+        _stopped(code, _rows(root, arguments))
     return code if isinstance(code, int) else 0
 
 
 def _catch_signals() -> None:
     """Ctrl-C, a polite kill and a closed terminal unwind like an error, so that nothing half-written stays."""
-    uninterrupted()
+    begin()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupted)
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
@@ -120,20 +120,37 @@ def _terminated(number: int, frame: object) -> None:
     interrupt(SystemExit(128 + number))
 
 
-def _unforeseen(error: Exception, root: Group, verbose: bool) -> int:
+def _stopped(code: int, rows: bool) -> None:
+    if rows:
+        print_error(STOPPED[code], code, rows)
+    else:
+        print(STOPPED[code], file=sys.stderr)
+
+
+def _unforeseen(error: Exception, root: Group, arguments: list[str]) -> int:
     shown = getattr(error, "format_message", None)
     if shown is None:
-        return _fail(error, 1, verbose, _unexpected(error))
-    prefix = "" if shown().startswith("Usage:") else "editalk: "  # the help, where no command is named
-    print(f"{prefix}{shown()}{origin(error, root)}", file=sys.stderr)
+        return _unexpected(error, root, arguments)
+    message, rows = f"{shown()}{origin(error, root)}", _rows(root, arguments)
+    if shown().startswith("Usage:") and not rows:  # the help, where no command is named
+        print(message, file=sys.stderr)
+    else:
+        print_error(message, 2, rows)
     return 2
 
 
-def _unexpected(error: Exception) -> str:
+def _unexpected(error: Exception, root: Group, arguments: list[str]) -> int:
+    from editalk.crash import MENDER, is_foreseen, write_report
+
     if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror} (-v shows where)"
-    return f"unexpected {type(error).__name__}: {error} (-v shows where)"
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    else:
+        message = f"unexpected {type(error).__name__}: {error}"
+    path = None if is_foreseen(error) else write_report(error, arguments, stages())
+    code = _fail(error, 1, root, arguments, f"{message} (-v shows where)", "" if path is None else str(path))
+    if path is not None and not _rows(root, arguments):
+        print(f"editalk: {path} holds no media and no words; send it to {MENDER}", file=sys.stderr)
+    return code
 
 
 def _verbose(root: Group, arguments: list[str]) -> bool:
@@ -141,10 +158,14 @@ def _verbose(root: Group, arguments: list[str]) -> bool:
     return root.verbose or "-v" in arguments or "--verbose" in arguments
 
 
-def _fail(error: BaseException, code: int, verbose: bool, message: str | None = None) -> int:
-    if verbose:
-        import traceback
+def _rows(root: Group, arguments: list[str]) -> bool:
+    """Whether standard error is for programs."""
+    return root.rows or "--json" in arguments
 
-        traceback.print_exception(error)
-    print(f"editalk: {message or error}", file=sys.stderr)
+
+def _fail(
+    error: BaseException, code: int, root: Group, arguments: list[str], message: str | None = None, report: str = ""
+) -> int:
+    shown = error if _verbose(root, arguments) else None
+    print_error(message or str(error), code, _rows(root, arguments), shown, report)
     return code

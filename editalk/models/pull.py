@@ -81,7 +81,7 @@ def _from_hub(spec: ModelSpec, reporter: Reporter, folder: Path | None) -> Path:
     wanted = _wanted(spec)
     root = folder or _snapshot(wanted[0])
     _make_room(spec, folder or hub_cache(), sum(r.size for r in wanted if not (root / r.name).is_file()))
-    with reporter.stage(f"Downloading {spec.name}", sum(r.size for r in wanted) or None) as advance:
+    with reporter.stage(f"Downloading {spec.name}", sum(r.size for r in wanted) or None, "bytes") as advance:
         for remote in wanted:
             meter = _Meter(advance, remote.size)
             if folder is None:
@@ -220,7 +220,7 @@ def _from_urls(spec: ModelSpec, reporter: Reporter, to: Path | None) -> Path:
     """openai-whisper's way: each file stands under its own sha256. They go where whisper looks for them."""
     folder = to / spec.name if to is not None else whisper_cache()
     _make_room(spec, folder, spec.size)
-    with reporter.stage(f"Downloading {spec.name}", spec.size or None) as advance:
+    with reporter.stage(f"Downloading {spec.name}", spec.size or None, "bytes") as advance:
         for file in spec.files:
             _fetch(spec, file, folder, advance)
     return folder

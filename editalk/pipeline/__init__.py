@@ -93,7 +93,7 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
         stack.callback(analysis.close)
         if edit.plan is not None and plan is not None:
             paths = edit.voices or _voices_of(plan, edit.plan)
-            decoded = open_voices(paths, source, stack)
+            decoded = open_voices(paths, source, stack, reporter)
             _same_voices(plan, [ref for ref, _ in decoded], edit.plan)
             plan = replace(plan, voices=tuple(ref for ref, _ in decoded))  # where they lie now
             yield Prepared(source, transcript, plan, tuple(sound for _, sound in decoded), analysis, backend, why)
@@ -103,7 +103,7 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
             text = read_dub(_edited(edit), transcript, edit.language, edit.voice_transcript)
             _check_regions(edit, Script(text.texts, ()), backend, reporter)
             with clock.stage("voice"):
-                decoded = open_voices(edit.voices, source, stack)
+                decoded = open_voices(edit.voices, source, stack, reporter)
             with clock.stage("plan"):
                 plan = plan_dub(source, transcript, text, decoded, analysis, backend.grid_step, region, reporter)
             yield Prepared(source, transcript, plan, tuple(sound for _, sound in decoded), analysis, backend, why)
@@ -111,7 +111,7 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
         script = read_script(_edited(edit), transcript)
         _check_regions(edit, script, backend, reporter)
         with clock.stage("voice"):
-            decoded = open_voices(edit.voices, source, stack)
+            decoded = open_voices(edit.voices, source, stack, reporter)
             voices = listen(decoded, script, edit.covers, edit.language or transcript.language, reporter)
         with clock.stage("plan"):
             plan = plan_edit(

@@ -189,6 +189,11 @@ def spoken_ranges(words: Sequence[Word]) -> tuple[TimeRange, ...]:
     return tuple(TimeRange(w.start, max(w.start, w.end)) for w in words)
 
 
-def open_voices(paths: Sequence[Path], source: Source, stack: ExitStack) -> tuple[tuple[VoiceRef, SoundFile], ...]:
+def open_voices(
+    paths: Sequence[Path], source: Source, stack: ExitStack, reporter: Reporter
+) -> tuple[tuple[VoiceRef, SoundFile], ...]:
     """`decode_voices` into a folder that lasts as long as the stack."""
-    return decode_voices(paths, source, stack.enter_context(scratch()))
+    with reporter.stage("Decoding the voice", len(paths), "files") as advance:
+        decoded = decode_voices(paths, source, stack.enter_context(scratch()))
+        advance(len(paths))
+    return decoded

@@ -48,7 +48,7 @@ def render(
         for window in plan.windows:
             path = cache.path("window", _key(window, plan, source, backend, analysis, seed) + ".mkv")
             if everywhere(path.exists()):
-                advance(len(window.span))
+                advance(len(window.span), cached=True)
             else:
                 with cache.making(path) as part:
                     _render(window, plan, source, track, analysis, backend, part, advance)

@@ -50,7 +50,7 @@ def write_review(
             before = cache.path("proxy", f"{name}.mp4")
             own = _sound(info, folder / "before.f32")
             if before.exists():
-                advance(source.frames)
+                advance(source.frames, cached=True)
             else:
                 with cache.making(before) as part:
                     write_proxy(part, source, own, shape, moving[0], advance)

@@ -68,9 +68,10 @@ def transcribe(source: Source, how: Listening, cache: Cache, reporter: Reporter)
     made_from = source.info.sha256, source.info.audio.index
     name = key("transcript", ALIGNER, *made_from, script, form, how.model, how.language) + ".json"
     held = cache.path("transcript", name)
-    if held.exists():
-        return read_transcript(held)
-    with reporter.stage("Aligning the script" if script is not None else "Recognising speech"):
+    with reporter.stage("Aligning the script" if script is not None else "Recognising speech") as advance:
+        if held.exists():
+            advance(1, cached=True)
+            return read_transcript(held)
         if how.script is not None and script is not None:
             made = _aligned(source, script, how.script)
         else:

@@ -67,7 +67,7 @@ def clips(folder: Path, reporter: Reporter) -> list[Clip]:
     if not films:
         raise ReadError(f"{folder}: no films to learn from ({', '.join(FILMS)})")
     words, found = _words(folder), []
-    with reporter.stage(f"Looking and listening: {folder.name}", len(films)) as advance:
+    with reporter.stage(f"Looking and listening: {folder.name}", len(films), "films") as advance:
         for path in films:
             try:
                 found.append(_clip(path, words.get(path.stem, [])))

@@ -75,7 +75,7 @@ def train(found: Sequence[Example], seed: int, epochs: int, reporter: Reporter) 
     optimiser = torch.optim.AdamW(list(weights.values()), RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
     losses = []
-    with reporter.stage("Learning", steps) as advance:
+    with reporter.stage("Learning", steps, "steps") as advance:
         for _ in range(epochs):
             total, order = 0.0, rng.permutation(len(learn))
             for first in range(0, len(learn), BATCH):
@@ -185,10 +185,10 @@ class Lines:
     """A `Reporter` that writes a line to stderr now and then."""
 
     @contextmanager
-    def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
+    def stage(self, name: str, total: int | None = None, unit: str = "frames") -> Iterator[Advance]:
         done = 0
 
-        def advance(steps: int) -> None:
+        def advance(steps: int, cached: bool = False) -> None:
             nonlocal done
             before, done = done, done + steps
             if total and 10 * before // total != 10 * done // total:

@@ -72,7 +72,7 @@ def takes(
     """
     cache.mkdir(parents=True, exist_ok=True)
     made = []
-    with reporter.stage("Looking and listening", len(paths)) as advance:
+    with reporter.stage("Looking and listening", len(paths), "films") as advance:
         for path in paths:
             try:
                 made.append(_film(path, cell, side, views, cache))

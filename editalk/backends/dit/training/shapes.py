@@ -60,7 +60,7 @@ def teach(
     optimiser = torch.optim.AdamW(parameters, RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
     rng = np.random.default_rng([seed, 2])
-    with reporter.stage("Learning to hear", STEPS) as advance:
+    with reporter.stage("Learning to hear", STEPS, "steps") as advance:
         for _ in range(STEPS):
             chosen = [learn[int(i)][0] for i in rng.integers(0, len(learn), BATCH)]
             optimiser.zero_grad()
