@@ -115,11 +115,12 @@ def _shown(value: Any) -> str:
 def values_of(job: Job) -> dict[str, Any]:
     """What `job_of` takes: JSON's types, what is as by default left out."""
     return {option.name: _plain(getattr(job, option.field)) for option in options().values()
-            if option.required or getattr(job, option.field) != _default(option.field)}  # fmt: skip
+            if option.required or getattr(job, option.field) != default_of(option.name)}  # fmt: skip
 
 
-def _default(field: str) -> Any:
-    return next(one.default for one in fields(Job) if one.name == field)
+def default_of(name: str) -> Any:
+    """Of an option; MISSING where there is none."""
+    return next(one.default for one in fields(Job) if one.name == options()[name].field)
 
 
 def _plain(value: Any) -> Any:

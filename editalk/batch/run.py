@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from editalk.batch import events
@@ -38,7 +38,7 @@ class _Count:
 def run(
     entries: Iterable[Task | Broken], jobs: int, workers: Workers, policy: Policy = Policy(),
     journal: Journal | None = None, archive: Archive | None = None,
-) -> Iterator[Event]:  # fmt: skip
+) -> Generator[Event, None, None]:  # fmt: skip
     """Does the jobs and tells what happens; the last event is `Ended`. `entries` are read as workers get free.
 
     Workers are closed when it ends, however it ends. On KeyboardInterrupt and SystemExit (a polite kill) the jobs under

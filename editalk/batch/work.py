@@ -49,10 +49,12 @@ Send = Callable[[dict[str, Any]], None]
 
 
 class Telling:
-    """A `KeepingReporter` that sends what it is told; progress at most once in `EVERY` seconds and at the ends."""
+    """A `KeepingReporter` that sends what it is told; progress as a stage begins and at most once in `EVERY` seconds.
+    `go_on` raises what the worker is to be stopped by, if something.
+    """
 
-    def __init__(self, send: Send) -> None:
-        self.send = send
+    def __init__(self, send: Send, go_on: Callable[[], None] = lambda: None) -> None:
+        self.send, self.go_on = send, go_on
         self.warnings: list[str] = []
 
     @contextmanager
@@ -61,11 +63,13 @@ class Telling:
 
         def advance(steps: int) -> None:
             nonlocal done, said
+            self.go_on()
             done += steps
             if time.monotonic() - said >= EVERY:
                 said = time.monotonic()
                 self.send({"stage": name, "done": done, "total": total})
 
+        self.go_on()
         self.send({"stage": name, "done": 0, "total": total})
         yield advance
 
@@ -77,10 +81,10 @@ class Telling:
         self.send({"warning": message})
 
 
-def attempt(job: Job, cache: Cache, send: Send) -> Outcome:
+def attempt(job: Job, cache: Cache, reporter: Telling) -> Outcome:
     """Does the job. Raises nothing but what stops the worker itself (KeyboardInterrupt, SystemExit)."""
     begin = time.monotonic()
-    return replace(_attempted(job, cache, Telling(send)), seconds=round(time.monotonic() - begin, 3))
+    return replace(_attempted(job, cache, reporter), seconds=round(time.monotonic() - begin, 3))
 
 
 def _attempted(job: Job, cache: Cache, reporter: Telling) -> Outcome:
@@ -124,6 +128,6 @@ def passing(error: BaseException) -> bool:
     return False
 
 
-def lost(why: str, seconds: float) -> Outcome:
-    """Of a task whose worker is gone: “was killed (signal 9)”, “exited (code 1)”, “its machine is gone” …"""
-    return Outcome(DeviceError.exit_code, round(seconds, 3), None, "WorkerLost", f"its worker {why}", True)
+def lost(why: str, seconds: float, trace: str = "") -> Outcome:
+    """Of a task whose worker is gone: it “was killed (signal 9)”, “exited (code 1)” …; `trace`: its last words."""
+    return Outcome(DeviceError.exit_code, round(seconds, 3), None, "WorkerLost", f"its worker {why}", True, trace)
