@@ -8,7 +8,8 @@ EditalkError                     1   something went wrong
 │   │   ├── MarkupError
 │   │   └── CaptionError             a file of captions
 │   ├── PlanError
-│   └── ModelsError                  models.toml
+│   ├── ModelsError                  models.toml
+│   └── JobsError                    the list of a batch
 ├── MismatchError                4   two inputs do not belong together
 │   ├── VoiceError                   the voice is missing or says something else
 │   └── SourceError                  plan or transcript were made from another file
@@ -74,6 +75,10 @@ class PlanError(ReadError):
 
 
 class ModelsError(ReadError):
+    pass
+
+
+class JobsError(ReadError):
     pass
 
 

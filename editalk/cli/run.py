@@ -12,6 +12,7 @@ import typer
 from editalk import __version__
 from editalk.cli import cache, config, edit, guide, inspect, models
 from editalk.cli.apply import apply_command
+from editalk.cli.batch import batch_command
 from editalk.cli.clean import clean_command
 from editalk.cli.program import ConfigFile, Group, NoConfig, Program, origin, tree
 from editalk.cli.review import review_command
@@ -51,6 +52,7 @@ app.command("clean")(clean_command)
 app.command("diff")(edit.diff_command)
 app.command("plan")(edit.plan_command)
 app.command("apply")(apply_command)
+app.command("batch")(batch_command)
 app.command("review")(review_command)
 app.command("eval")(inspect.eval_command)
 app.command("doctor")(inspect.doctor_command)

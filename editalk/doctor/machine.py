@@ -84,14 +84,23 @@ def gpu() -> Check:
 
 def processor() -> Check:
     """Cores and memory that this process may use."""
+    total, usable = memory()
+    remedy = None if usable >= MEMORY_GIB else "close other programs: an edit at 1080p takes 1.3 GiB"
+    detail = f"{cores()} cores, {total:.1f} GiB, {usable:.1f} of them free"
+    return Check("processor and memory", usable >= MEMORY_GIB, detail, remedy, needed=False)
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory() -> tuple[float, float]:
+    """GiB that this process may use: in all, and free."""
     import psutil
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    held, free = psutil.virtual_memory(), _allowed()
-    total, usable = min(held.total, free) / 2**30, min(held.available, free) / 2**30
-    remedy = None if usable >= MEMORY_GIB else "close other programs: an edit at 1080p takes 1.3 GiB"
-    detail = f"{cores} cores, {total:.1f} GiB, {usable:.1f} of them free"
-    return Check("processor and memory", usable >= MEMORY_GIB, detail, remedy, needed=False)
+    held, allowed = psutil.virtual_memory(), _allowed()
+    return min(held.total, allowed) / 2**30, min(held.available, allowed) / 2**30
 
 
 def _allowed() -> float:

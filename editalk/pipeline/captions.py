@@ -48,7 +48,7 @@ class CaptionTexts:
         for form in forms:
             if form not in FORMS:
                 raise UsageError(f"--captions-out {form}: not one of {', '.join(FORMS)}")
-        paths = _beside(video, edited) if given is None else [p for p in given if str(p) != NONE]
+        paths = beside(video, edited) if given is None else [p for p in given if str(p) != NONE]
         captions = tuple(_Captions(p, _target(p, video, out), _read(p)) for p in paths)
         news = tuple(dict.fromkeys(out.with_suffix(f".{form}") for form in forms))
         targets = [(c.target, c.path) for c in captions] + [(path, edited) for path in news]
@@ -97,7 +97,7 @@ def _places(cues: Sequence[CaptionCue]) -> str:
     return ", ".join(named) + (f" and {more} more" if more else "")
 
 
-def _beside(video: Path, edited: Path | None) -> list[Path]:
+def beside(video: Path, edited: Path | None) -> list[Path]:
     """talk.srt, talk.vtt and the same with a language; not the edited text itself."""
     found = []
     for path in sorted(video.parent.iterdir()):

@@ -81,6 +81,9 @@ def check(job: Job) -> None:
     for flag, given, what in (("--fail-on", job.fail_on, "checks"), ("--review", job.review, "shows")):
         if given and job.dry_run:
             raise UsageError(f"{flag} {what} what was rendered, and --dry-run renders nothing; leave out one of them")
+    for flag, number in (("--face", job.face), ("--audio-track", job.audio_track)):
+        if number is not None and number < 1:
+            raise UsageError(f"{flag} {number}: they count from 1")
     check_file(job.video)
 
 

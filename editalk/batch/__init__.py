@@ -1,0 +1,1 @@
+"""Many jobs of `apply`: their list, the processes that do them, and what is remembered of them."""
