@@ -103,23 +103,25 @@ Heard = tuple[_Worker, dict[str, Any] | Exception]
 
 class ClusterWorkers:
     """See `workers.Workers`. `address`: auto (the cluster that this machine belongs to, or RAY_ADDRESS), host:port or
-    ray://host:port. `wanted` None: one for each core or, with `gpus`, for each GPU of the cluster.
+    ray://host:port. `wanted` None: one for each core or, with `gpus` and where the cluster has some, for each GPU.
 
     Raises UsageError, DeviceError.
     """
 
     def __init__(self, address: str, wanted: int | None, jobs: int, gpus: bool) -> None:
         self._ray = _connected(address)
-        self._gpus, self.address = gpus, address
+        self.address = address
         try:
-            there = int(self._ray.cluster_resources().get("GPU" if gpus else "CPU", 0))
-            if not (wanted or there):
-                raise DeviceError(f"--ray {address}: the cluster has no {'GPUs' if gpus else 'cores'} to lend; with "
-                                  "--workers N it is asked for them all the same")  # fmt: skip
+            there = self._ray.cluster_resources()
+            self._gpus = gpus and there.get("GPU", 0) >= 1
+            usual = int(there.get("GPU" if self._gpus else "CPU", 0))
+            if not (wanted or usual):
+                raise DeviceError(f"--ray {address}: the cluster has no cores to lend; with --workers N it is asked "
+                                  "for them all the same")  # fmt: skip
         except BaseException:
             self._ray.shutdown()
             raise
-        self.size = min(jobs, wanted or there)
+        self.size = min(jobs, wanted or usual)
         self._workers: list[_Worker] = []
         self._waiting: deque[Task] = deque()
         self._heard: SimpleQueue[Heard] = SimpleQueue()

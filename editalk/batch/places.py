@@ -26,6 +26,14 @@ def places(wanted: int | None, jobs: int, backends: Iterable[str], devices: Iter
                  for k, share in enumerate(shares))  # fmt: skip
 
 
+def on_gpus(backends: Iterable[str], devices: Iterable[str]) -> bool:
+    """Whether jobs that ask for these are to run on GPUs where there are some."""
+    asked, names = set(devices), set(backends)
+    if asked <= {"cpu"}:
+        return False
+    return any(device.startswith("cuda") for device in asked) or "dit" in names or ("auto" in names and _weights())
+
+
 def _share(workers: int) -> Environment:
     """Of the cores. Whoever set a number of threads knows better."""
     if "OMP_NUM_THREADS" in os.environ:

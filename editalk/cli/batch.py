@@ -33,7 +33,10 @@ from editalk.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from editalk.batch.events import Event
+    from editalk.batch.jobs import Checked
     from editalk.batch.journal import Journal
+    from editalk.batch.junit import Report
+    from editalk.batch.workers import Workers
     from editalk.cli.ticker import Ticker
 
 
@@ -69,6 +72,13 @@ def batch_command(
     archive: Annotated[
         Path | None, typer.Option("--archive", metavar="FILE", help="Skip and remember what was done in any batch.")
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", metavar="ADDRESS", help="On a Ray cluster: auto, host:port or ray://host:port."),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Also write a report for build servers, JUnit's XML.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan every job and report; render nothing.")] = False,
     fail_on: Annotated[
         list[str] | None,
@@ -95,8 +105,7 @@ def batch_command(
     """Do many jobs of `apply`."""
     from editalk.batch.jobs import check, read_list
     from editalk.batch.journal import Archive
-    from editalk.batch.local import LocalWorkers
-    from editalk.batch.places import places
+    from editalk.batch.junit import Report
     from editalk.batch.run import Policy, run
     from editalk.cache import scratch
     from editalk.cli.ticker import Ticker
@@ -106,7 +115,7 @@ def batch_command(
         "precision": precision, "offload": offload, "lip-pass": lip_pass, "region": region, "device": device,
         "seed": seed, "overwrite": overwrite,
     }  # fmt: skip
-    console = Console(quiet, progress)
+    console = Console(quiet, progress, as_json)
     path = None if str(jobs) == "-" else jobs
     with ExitStack() as stack:
         spool = stack.enter_context(scratch()) / "jobs"
@@ -116,13 +125,16 @@ def batch_command(
         if book is not None:
             stack.enter_context(closing(book))
         done = stack.enter_context(closing(Archive(archive))) if archive is not None and not dry_run else None
-        team = LocalWorkers(places(workers, held.jobs, held.backends, held.devices))
+        report = Report(junit, str(jobs)) if junit is not None else None
+        if report is not None:
+            stack.callback(report.write)
+        team = _team(ray, workers, held)
         ticker = Ticker(console, as_json, verbose)
         steps = stack.enter_context(
             closing(run(listed.entries(), held.jobs, team, Policy(retries, continue_on_error), book, done))
         )
         with ticker.running():
-            code = _follow(steps, ticker)
+            code = _follow(steps, ticker, report)
     raise typer.Exit(code)
 
 
@@ -151,7 +163,19 @@ def _journal(jobs: Path | None, given: Path | None, resume: bool, console: Conso
         return None
 
 
-def _follow(steps: Generator[Event, None, None], ticker: Ticker) -> int:
+def _team(ray: str | None, wanted: int | None, held: Checked) -> Workers:
+    from editalk.batch.places import on_gpus, places
+
+    if ray is None:
+        from editalk.batch.local import LocalWorkers
+
+        return LocalWorkers(places(wanted, held.jobs, held.backends, held.devices))
+    from editalk.batch.cluster import ClusterWorkers
+
+    return ClusterWorkers(ray, wanted, held.jobs, on_gpus(held.backends, held.devices))
+
+
+def _follow(steps: Generator[Event, None, None], ticker: Ticker, report: Report | None) -> int:
     """Shows what happens; the batch's exit code. What interrupts the showing is the batch's to handle, too."""
     from editalk.batch.events import Ended
 
@@ -165,6 +189,8 @@ def _follow(steps: Generator[Event, None, None], ticker: Ticker) -> int:
         stop = None
         if isinstance(event, Ended):
             code = event.code
+        if report is not None:
+            report.hear(event)
         try:
             ticker.show(event)
         except (KeyboardInterrupt, SystemExit) as error:

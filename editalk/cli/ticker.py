@@ -59,7 +59,7 @@ class Ticker:
             self._line(line)
 
     def _line(self, text: str) -> None:
-        if self.console.mode is ProgressMode.JSON:
+        if self.console.rows:
             print(json.dumps({"message": text}), file=sys.stderr, flush=True)
         elif self._bars is not None:
             self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
