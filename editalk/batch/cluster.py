@@ -305,9 +305,11 @@ def _check_there(address: str, there: str) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Ray installs handlers of signals and warns of its own matters."""
+    """Ray installs handlers of signals, warns of its own matters, and writes to the standard output of the events."""
     held = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     logging.getLogger("ray").setLevel(logging.ERROR)
+    worker: Any = importlib.import_module("ray._private.worker")
+    worker._worker_logs_enabled = False  # it prints what nodes complain of
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
