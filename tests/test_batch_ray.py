@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -178,6 +180,21 @@ def test_no_cluster(
     assert (got, out) == (code, ""), err
     assert message in err
     assert time.monotonic() - begin < 30
+
+
+def test_a_server_that_is_not_ray(jobs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("ray", reason="pip install 'editalk[ray]'")
+
+    class Web(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Web) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        asked = f"127.0.0.1:{server.server_port}"
+        code, _, err = run(capsys, "batch", str(jobs), "--continue-on-error", "--ray", asked)
+        server.shutdown()
+    assert (code, f"what answers at {asked} is not Ray" in err) == (5, True), err
 
 
 def test_without_ray(jobs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,8 @@ PATIENCE = 5.0  # seconds for a cluster to answer
 FIRST = 300.0  # seconds until a first worker is ready: a cluster may have to start a machine for it
 GRACE = 10.0  # seconds from the wish to stop to the end by force
 TRIES = 3  # workers that fail to begin, one after the other, before there is no hope
+_SETTINGS = b"\x04"  # the type of a frame, its fourth byte
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + _SETTINGS + bytes(5)
 AUTO, CLIENT = "auto", "ray://"
 INSTALL = "--ray needs Ray, on this machine and on every node: pip install 'editalk[ray]'"
 
@@ -295,12 +297,19 @@ def _check_address(address: str) -> None:
 
 
 def _check_there(address: str, there: str) -> None:
-    """Quickly: Ray itself would try for a minute, and end the process."""
+    """Quickly: Ray itself would try for minutes. Its servers speak gRPC: HTTP/2, which begins with settings."""
     host, _, port = there.removeprefix(CLIENT).rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+        with socket.create_connection((host.strip("[]"), int(port)), PATIENCE) as asked:
+            if os.environ.get("RAY_USE_TLS", "0") == "1":
+                return
+            asked.sendall(_GREETING)
+            answer = asked.recv(9)
     except (OSError, ValueError) as error:
         raise DeviceError(f"--ray {address}: nothing answers at {there} ({error}); is Ray running there?") from error
+    if answer[3:4] != _SETTINGS:
+        raise DeviceError(f"--ray {address}: what answers at {there} is not Ray; the head's `ray start` "
+                          "printed the address")  # fmt: skip
 
 
 @contextmanager
