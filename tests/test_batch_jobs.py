@@ -59,8 +59,8 @@ WRITTEN = {
     "a.mp4,a.txt,v1.wav;v 2.wav,join,2,true,,,\n\nb.mp4,,,,,,a.txt,out.mp4,3\n",
     "semicolons.csv": "\ufeffvideo;edited;voice;voice;fail_on;face;offload;plan;output;seed\r\n"
     "a.mp4;a.txt;v1.wav;v 2.wav;join;2;yes;;;\r\nb.mp4;;;;;;no;a.txt;out.mp4;3\r\n",
-    "jobs.jsonl": '{"video": "a.mp4", "edited": "a.txt", "voice": ["v1.wav", "v 2.wav"], "fail_on": ["join"], "face": 2,'
-    ' "offload": true, "output": null}\n\n{"video": "b.mp4", "plan": "a.txt", "output": "out.mp4", "seed": 3}',
+    "jobs.jsonl": '{"video": "a.mp4", "edited": "a.txt", "voice": ["v1.wav", "v 2.wav"], "fail_on": ["join"],'
+    ' "face": 2, "offload": true, "output": null}\n\n{"video": "b.mp4", "plan": "a.txt", "output": "out.mp4", "seed": 3}',
     "jobs.toml": '[defaults]\nseed = 3\n[[job]]\nvideo = "a.mp4"\nedited = "a.txt"\nvoice = ["v1.wav", "v 2.wav"]\n'
     'fail-on = ["join"]\nface = 2\noffload = true\nseed = 0\n\n[[job]]\nvideo = "b.mp4"\nplan = "a.txt"\n'
     'output = "out.mp4"\n',
@@ -144,7 +144,8 @@ def test_what_is_no_job_is_told_with_its_place(form: str, name: str, folder: Pat
 
 
 def test_broken_lines_are_jobs_that_fail_where_others_go_on(folder: Path) -> None:
-    found = listed(folder, "x.jsonl", '{"video": "a.mp4", "edited": "a.txt"}\n{"video"\n{"video": "b.mp4", "plan": "a.txt"}')
+    text = '{"video": "a.mp4", "edited": "a.txt"}\n{"video"\n{"video": "b.mp4", "plan": "a.txt"}'
+    found = listed(folder, "x.jsonl", text)
     held = check(found, tolerant=True)
     assert (held.jobs, held.broken) == (3, 1)
     entries = list(found.entries())
@@ -165,7 +166,8 @@ def test_a_list_is_never_held_whole(folder: Path) -> None:
 
 def value(option: Option) -> st.SearchStrategy[Any]:
     texts = st.text(st.characters(exclude_characters="\0"), min_size=1).filter(lambda t: t != "none")
-    one = {bool: st.booleans(), int: st.integers(), float: st.floats(allow_nan=False), str: texts, Path: texts}[option.kind]
+    kinds = {bool: st.booleans(), int: st.integers(), float: st.floats(allow_nan=False), str: texts, Path: texts}
+    one = kinds[option.kind]
     return st.lists(one) if option.several else one
 
 
