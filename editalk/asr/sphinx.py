@@ -54,7 +54,7 @@ def aligner(beam: int = 0) -> Decoder:
     """
     from pocketsphinx import Decoder
 
-    return Decoder(lm=None, loglevel="FATAL", bestpath=False, **BEAMS[beam])
+    return _kept(Decoder(lm=None, loglevel="FATAL", bestpath=False, **BEAMS[beam]))
 
 
 @lru_cache(maxsize=1)
@@ -62,7 +62,24 @@ def recogniser() -> Decoder:
     """The decoder with the language model."""
     from pocketsphinx import Decoder
 
-    return Decoder(loglevel="FATAL")
+    return _kept(Decoder(loglevel="FATAL"))
+
+
+_held: list[Decoder] = []
+_taught: set[str] = set()
+
+
+def _kept(decoder: Decoder) -> Decoder:
+    _held.append(decoder)
+    return decoder
+
+
+def forget() -> None:
+    """Begin anew with decoders that are loaded: they adapt to what they hear, and the next job must not hear otherwise
+    because of the one before.
+    """
+    for decoder in _held:
+        decoder.reinit_feat()
 
 
 def listen(decoder: Decoder, samples: Samples) -> None:
@@ -73,11 +90,16 @@ def listen(decoder: Decoder, samples: Samples) -> None:
 
 
 def teach(decoder: Decoder, words: Iterable[str]) -> None:
-    """Give the words that its dictionary lacks a pronunciation from their spelling."""
+    """Give the words that its dictionary lacks a pronunciation from their spelling, whichever came before."""
+
+    def known(word: str) -> str | None:
+        return None if word in _taught else decoder.lookup_word(word)
+
     for word in words:
         if decoder.lookup_word(word) is None:
-            for number, phones in enumerate(pronounce(word, decoder.lookup_word), 1):
+            for number, phones in enumerate(pronounce(word, known), 1):
                 decoder.add_word(word if number == 1 else f"{word}({number})", " ".join(phones), False)
+            _taught.add(word)
 
 
 def hear(script: Sequence[Choices], samples: Samples, beam: int = 0, partial: bool = False) -> list[list[Heard]] | None:

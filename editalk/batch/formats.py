@@ -19,8 +19,8 @@ ID = "id"  # the key that is no option: what a job is called
 LONGEST = 1 << 20  # characters of a line
 LARGEST = 1 << 26  # of a TOML file, which is read whole
 
-Row = tuple[int, Mapping[str, Any] | JobsError]
-"""The number of a line, from 1, and its values by option name, or why it has none."""
+Row = tuple[int, Mapping[str, Any] | JobsError, Mapping[str, Any]]
+"""The number of a line, from 1, its values by option name, or why it has none, and the list's own defaults."""
 
 
 def form_of(path: Path | None, head: str) -> str:
@@ -54,12 +54,12 @@ def csv_rows(file: IO[str]) -> Iterator[Row]:
         try:
             cells = next(rows, None)
         except csv.Error as error:
-            yield at, JobsError(f"not CSV: {error}")
+            yield at, JobsError(f"not CSV: {error}"), {}
             continue
         if cells is None:
             return
         if any(cell.strip() for cell in cells):
-            yield at, _cells(keys, cells)
+            yield at, _cells(keys, cells), {}
 
 
 def _cells(keys: list[str], cells: list[str]) -> Mapping[str, Any] | JobsError:
@@ -80,7 +80,7 @@ def jsonl_rows(file: IO[str]) -> Iterator[Row]:
     """An object a line; blank lines do not count."""
     for number, line in _lines(file):
         if line.strip():
-            yield number, _object(line)
+            yield number, _object(line), {}
 
 
 def _object(line: str) -> Mapping[str, Any] | JobsError:
@@ -127,8 +127,7 @@ def toml_rows(file: IO[str]) -> Iterator[Row]:
     if len(heads) != len(jobs):  # written in one line
         heads = list(range(1, len(jobs) + 1))
     for line, job in zip(heads, jobs, strict=True):
-        own = _named_once(job)
-        yield line, own if isinstance(own, JobsError) else {**common, **own}
+        yield line, _named_once(job), common
 
 
 def _named_once(table: Mapping[str, Any]) -> Mapping[str, Any] | JobsError:

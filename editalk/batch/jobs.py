@@ -36,7 +36,7 @@ class Broken:
 @dataclass(frozen=True)
 class JobList:
     """A list on disk. `name`: in messages; `folder`: what paths in it are relative to, absolute; `defaults`: options by
-    name that hold where the list does not say otherwise.
+    name that beat those of the list and hold where a line does not say otherwise.
     """
 
     path: Path
@@ -49,8 +49,8 @@ class JobList:
         """In their order. Raises JobsError where the list itself cannot be read."""
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
-                for number, (line, values) in enumerate(ROWS[self.form](file), 1):
-                    yield self._entry(number, line, values)
+                for number, (line, values, common) in enumerate(ROWS[self.form](file), 1):
+                    yield self._entry(number, line, values, {**common, **self.defaults})
         except JobsError as error:
             raise JobsError(f"{self.name}: {error}") from error
         except UnicodeDecodeError as error:
@@ -58,7 +58,9 @@ class JobList:
         except OSError as error:
             raise JobsError(f"{self.name}: {error.strerror or error}") from error
 
-    def _entry(self, number: int, line: int, values: Mapping[str, Any] | JobsError) -> Task | Broken:
+    def _entry(
+        self, number: int, line: int, values: Mapping[str, Any] | JobsError, defaults: Mapping[str, Any]
+    ) -> Task | Broken:
         name = str(line)
         try:
             if isinstance(values, JobsError):
@@ -67,7 +69,7 @@ class JobList:
             called = own.pop(ID, None)
             if called is not None:
                 name = _name(called)
-            job = job_of({**self.defaults, **_by_name(own)}, self.folder)
+            job = job_of({**defaults, **_by_name(own)}, self.folder)
             name = name if called is not None else f"{line}-{job.video.stem}"
             applied.check(job)
             _check_files(job)

@@ -27,13 +27,17 @@ LAST_WORDS = 30  # lines of what a worker wrote to standard error
 
 
 class LocalWorkers:
-    """See `workers.Workers`. `environments`: of each worker, what differs from this process's own."""
+    """See `workers.Workers`; a worker whose job failed for want of memory or of a device is replaced, too.
+
+    `environments`: of each worker, what differs from this process's own.
+    """
 
     def __init__(self, environments: Sequence[Mapping[str, str]]) -> None:
         self.size = len(environments)
         self._environments = environments
         self._heard: SimpleQueue[tuple[_Process, dict[str, Any] | None]] = SimpleQueue()
         self._processes: list[_Process | None] = [None] * self.size
+        self._leaving: list[_Process] = []
 
     def start(self, task: Task) -> None:
         place = next(k for k, held in enumerate(self._processes) if held is None or held.task is None)
@@ -55,6 +59,8 @@ class LocalWorkers:
         if row is None:
             if process in self._processes:
                 self._processes[self._processes.index(process)] = None
+            if process in self._leaving:
+                self._leaving.remove(process)
             why = process.end()
             process.task = None
             return [] if task is None else [Ended(task, lost(why, process.seconds, process.last_words))]
@@ -62,12 +68,17 @@ class LocalWorkers:
             return []
         if "outcome" in row:
             process.task = None
-            return [Ended(task, Outcome(**row["outcome"]))]
+            outcome = Outcome(**row["outcome"])
+            if outcome.code == DeviceError.exit_code:  # what it holds of a device or of memory may be what is wrong
+                self._processes[self._processes.index(process)] = None
+                self._leaving.append(process)
+                process.leave(now=True)
+            return [Ended(task, outcome)]
         return [Told(task, row)]
 
     def close(self, now: bool = False) -> None:
-        held = [process for process in self._processes if process is not None]
-        self._processes = [None] * self.size
+        held = self._leaving + [process for process in self._processes if process is not None]
+        self._processes, self._leaving = [None] * self.size, []
         try:
             for process in held:
                 process.leave(now)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from editalk.asr.sphinx import forget
 from editalk.cache import Cache
 from editalk.crash import MENDER, is_foreseen, write_report
 from editalk.errors import DeviceError, EditalkError
@@ -89,6 +90,7 @@ def attempt(job: Job, cache: Cache, reporter: Telling) -> Outcome:
     """Does the job. Raises nothing but what stops the worker itself (KeyboardInterrupt, SystemExit)."""
     begin = time.monotonic()
     reporter.stages = []
+    forget()
     return replace(_attempted(job, cache, reporter), seconds=round(time.monotonic() - begin, 3))
 
 

@@ -137,6 +137,36 @@ PAGES: dict[str, Page] = {
         exits=tuple(EXITS),
         see=("diff", "plan", "review", "eval", "settings"),
     ),
+    "batch": Page(
+        (
+            ("editalk batch jobs.csv", "video,edited,voice in the header, a job in every line below"),
+            ("editalk batch jobs.csv --continue-on-error --retries 2 --json > night.jsonl", "a night's work"),
+            ("editalk batch jobs.csv --resume", "go on with what was not done"),
+            ("editalk batch today.toml --archive done.txt", "leave out what any batch has done before"),
+            ("editalk batch - --journal night.journal", "a list from another program, on standard input"),
+            ("editalk batch jobs.csv --dry-run", "plan all of them"),
+            ("editalk batch jobs.csv --ray auto --retries 2", "on the Ray cluster that this machine belongs to"),
+            ("editalk batch jobs.csv --fail-on join --junit report.xml", "with a report for a build server"),
+        ),
+        notes="A job is what `apply` takes: keys are its options' names, VIDEO and EDITED are video and edited, and id "
+        "names a job. CSV has them in its header (several files of one option with a semicolon between them), JSONL "
+        "has an object a line, TOML a [[job]] each and [defaults]. File names are relative to the folder of JOBS. All "
+        "lines are checked before the first job begins. A job's own value beats the command line's, and that beats "
+        "[defaults]. After a failure no further job begins, unless --continue-on-error; the exit code is the worst "
+        "job's.",
+        files=(
+            ("jobs.csv.journal", "beside JOBS: what began and ended, for --resume; lines are only added"),
+            ("talk.edited.mp4", "a job's result, beside its video; whole or not there"),
+            ("report.xml", "with --junit: a test case for each job; a report of an earlier run is replaced"),
+        ),
+        environment=(
+            ("RAY_ADDRESS", "the cluster that --ray auto means"),
+            ("OMP_NUM_THREADS", "threads of a worker, instead of its share of the cores"),
+            ("CUDA_VISIBLE_DEVICES", "the GPUs that workers are spread over"),
+        ),
+        exits=tuple(EXITS),
+        see=("apply", "cache clear", "settings"),
+    ),
     "review": Page(
         (
             ("editalk review talk.mp4 talk.txt --voice new-words.wav", "talk.review.html, to look at in a browser"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from editalk.backends.base import Capabilities, Rendered, WindowInput
 from editalk.backends.crops import whole_picture
+from editalk.backends.kept import Kept
 from editalk.errors import DeviceError
 from editalk.plan.types import Region
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 NOISY = ("torchao", "torch.utils._pytree", "diffusers", "transformers")  # say on import what does not matter here
 REGIONS = frozenset(region.value for region in Region)
+
+
+_models: Kept[Model] = Kept()
 
 
 class Dit:
@@ -81,7 +85,10 @@ class Dit:
 
         text = text_of(self.weights, given.words, self.device, self.precision)
         if self._model is None:
-            plain = load(self.weights, text, self.device, self.precision, self.offload)
+            plain = _models.get(
+                (self.key, str(self.weights.folder), str(self.device), self.offload),
+                lambda: load(self.weights, text, self.device, self.precision, self.offload),
+            )
             if self.weights.lips and not plain.family.lips:
                 raise DeviceError(f"{self.weights.folder / 'audio_adapter'}: its output layers are all zero, nobody "
                                   "has trained it; leave it out for edits without lips")  # fmt: skip

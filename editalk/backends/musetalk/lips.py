@@ -17,6 +17,7 @@ from editalk.backends.exemplar.backend import BEYOND
 from editalk.backends.exemplar.occlusion import BARE, Sight, uncovered
 from editalk.backends.exemplar.paste import lower_box, united
 from editalk.backends.exemplar.path import ramps
+from editalk.backends.kept import Kept
 from editalk.backends.musetalk.blend import Singles, face_crop, shown
 from editalk.errors import DeviceError
 from editalk.face.geometry import Box
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from editalk.backends.musetalk.network import Networks
 
 BATCH = 8  # faces drawn at once, the authors' default
+
+
+_networks: Kept[Networks] = Kept()
 
 
 class MuseTalk:
@@ -72,7 +76,10 @@ class MuseTalk:
         from editalk.backends.musetalk.network import load
 
         if self._networks is None:
-            self._networks = load(self.folder, self.device, self.dtype or torch.float32)
+            self._networks = _networks.get(
+                (self.key, str(self.folder), self.device),
+                lambda: load(self.folder, self.device, self.dtype or torch.float32),
+            )
         span = given.window.span
         return Hearing(self._networks, given.sound, given.sound_start, given.footage.rate, span.start)
 

@@ -1,0 +1,101 @@
+"""Throughput of a batch on two workers beside one, and the memory of the process that gives out a long list.
+
+    python -m tests.bench.batch VIDEO TRANSCRIPT [--jobs 8] [--rounds 2] [--planned 1000 10000]
+
+The jobs are the same video with one word each left out, on an empty cache. CPU seconds are of all processes: on a busy
+machine, where wall clocks tell little, two workers may not take more of them than one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+
+def words_of(transcript: Path) -> list[str]:
+    data = json.loads(transcript.read_text("utf-8"))
+    return [word["word"].strip() for segment in data["segments"] for word in segment["words"]]
+
+
+def write_jobs(folder: Path, video: Path, transcript: Path, count: int, own: bool = True) -> Path:
+    """A list of jobs, each of a copy of the video where `own`."""
+    words, lines = words_of(transcript), ["id,video,edited,transcript,output"]
+    for k in range(count):
+        left_out = k % (len(words) - 2) + 1
+        (folder / f"{left_out}.txt").write_text(" ".join(words[:left_out] + words[left_out + 1 :]), "utf-8")
+        source = folder / f"talk{k}{video.suffix}" if own else video
+        if own:
+            shutil.copyfile(video, source)
+        lines.append(f"j{k},{source},{left_out}.txt,{transcript},out{k}.mp4")
+    path = folder / "jobs.csv"
+    path.write_text("\n".join(lines), "utf-8")
+    return path
+
+
+def timed(jobs: Path, workers: int) -> tuple[float, float]:
+    """Seconds by the wall and of CPU time."""
+    with tempfile.TemporaryDirectory() as cache:
+        before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        command = [sys.executable, "-m", "editalk", "batch", str(jobs), "--workers", str(workers), "-y", "-q"]
+        subprocess.run(command, env={**os.environ, "EDITALK_CACHE": cache}, check=True)
+        wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def memory(jobs: Path, count: int) -> tuple[float, float]:
+    """MiB of the process that gives out the list: when a tenth of it is done, and at most after that."""
+    with tempfile.TemporaryDirectory() as cache:
+        batch = subprocess.Popen(
+            [sys.executable, "-m", "editalk", "batch", str(jobs), "--json", "--continue-on-error", "-q"],
+            env={**os.environ, "EDITALK_CACHE": cache}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        assert batch.stdout is not None
+        process, first, most, ended = psutil.Process(batch.pid), 0.0, 0.0, 0
+        for line in batch.stdout:
+            if '"job-failed"' in line or '"job-done"' in line:
+                ended += 1
+                if ended % 50 == 0 or ended == count // 10:
+                    held = process.memory_info().rss / 2**20
+                    first = held if ended <= count // 10 else first
+                    most = max(most, held)
+        batch.wait()
+    return first, most
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path)
+    parser.add_argument("transcript", type=Path)
+    parser.add_argument("--jobs", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--planned", type=int, nargs="*", default=[1000, 10000])
+    given = parser.parse_args()
+    video, transcript = given.video.resolve(), given.transcript.resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = write_jobs(Path(folder), video, transcript, given.jobs)
+        for _ in range(given.rounds):
+            load = os.getloadavg()[0]
+            (one, cpu), (two, cpus) = timed(jobs, 1), timed(jobs, 2)
+            print(f"{given.jobs} jobs: 1 worker {one:.1f} s ({cpu:.1f} s of CPU), 2 workers {two:.1f} s "
+                  f"({cpus:.1f} s of CPU): {one / two:.2f} times the throughput; load before {load:.1f}", flush=True)  # fmt: skip
+    for count in given.planned:
+        with tempfile.TemporaryDirectory() as folder:
+            broken = Path(folder) / "broken.mp4"  # soon done with, so that a long list is soon given out
+            broken.write_bytes(b"no video")
+            jobs = write_jobs(Path(folder), broken, transcript, count, own=False)
+            first, most = memory(jobs, count)
+            print(f"{count} jobs: {first:.1f} MiB after a tenth of them, {most:.1f} MiB at most", flush=True)
+
+
+if __name__ == "__main__":
+    main()
