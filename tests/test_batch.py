@@ -76,11 +76,11 @@ def six(tmp_path: Path) -> Path:
     return tmp_path / "jobs.csv"
 
 
-def go(jobs: Path, team: Pretended, policy: Policy = Policy(), journal: Path | None = None, resume: bool = False,
+def go(jobs: Path, team: Pretended, policy: Policy | None = None, journal: Path | None = None, resume: bool = False,
        archive: Path | None = None, **defaults: Any) -> list[events.Event]:  # fmt: skip
     listed = read_list(jobs, None, defaults, jobs.with_name("spool"), sys.stdin.buffer)
     book = Journal(journal, resume) if journal else None
-    return list(run(listed.entries(), 6, team, policy, book, Archive(archive) if archive else None))
+    return list(run(listed.entries(), 6, team, policy or Policy(), book, Archive(archive) if archive else None))
 
 
 def ended(found: list[events.Event]) -> events.Ended:

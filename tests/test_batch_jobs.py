@@ -60,7 +60,8 @@ WRITTEN = {
     "semicolons.csv": "\ufeffvideo;edited;voice;voice;fail_on;face;offload;plan;output;seed\r\n"
     "a.mp4;a.txt;v1.wav;v 2.wav;join;2;yes;;;\r\nb.mp4;;;;;;no;a.txt;out.mp4;3\r\n",
     "jobs.jsonl": '{"video": "a.mp4", "edited": "a.txt", "voice": ["v1.wav", "v 2.wav"], "fail_on": ["join"],'
-    ' "face": 2, "offload": true, "output": null}\n\n{"video": "b.mp4", "plan": "a.txt", "output": "out.mp4", "seed": 3}',
+    ' "face": 2, "offload": true, "output": null}\n\n'
+    '{"video": "b.mp4", "plan": "a.txt", "output": "out.mp4", "seed": 3}',
     "jobs.toml": '[defaults]\nseed = 3\n[[job]]\nvideo = "a.mp4"\nedited = "a.txt"\nvoice = ["v1.wav", "v 2.wav"]\n'
     'fail-on = ["join"]\nface = 2\noffload = true\nseed = 0\n\n[[job]]\nvideo = "b.mp4"\nplan = "a.txt"\n'
     'output = "out.mp4"\n',

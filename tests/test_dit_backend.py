@@ -121,6 +121,25 @@ def test_a_seed_decides(folder: Path, removal: WindowInput) -> None:
     assert not (one == other).all()
 
 
+def test_weights_are_loaded_once_for_many_jobs(
+    folder: Path, removal: WindowInput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each job with a backend, a seed and figures of its own."""
+    from editalk.backends.dit import backend, weights
+
+    loads, load = [], weights.load
+    monkeypatch.setattr(weights, "load", lambda *given: (loads.append(given), load(*given))[1])
+    backend._models.clear()
+    jobs = [Dit(folder, seed=seed) for seed in (1, 2, 1)]
+    made = [[one.image for one in job.render(removal)] for job in jobs]
+    assert len(loads) == 1
+    assert len({tuple(job.figures().items()) for job in jobs}) == 1
+    assert all(np.array_equal(a, b) for a, b in zip(made[0], made[2], strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(made[0], made[1], strict=True))
+    list(Dit(folder, precision="bf16").render(removal))
+    assert len(loads) == 2
+
+
 def test_what_a_folder_holds_is_known_without_loading_it(folder: Path, tmp_path: Path) -> None:
     found = inspect(folder)
     assert (found.family, found.step, found.lips, found.distilled) == ("ltx-video", 8, True, True)

@@ -87,7 +87,7 @@ def main() -> None:
             load = os.getloadavg()[0]
             (one, cpu), (two, cpus) = timed(jobs, 1), timed(jobs, 2)
             print(f"{given.jobs} jobs: 1 worker {one:.1f} s ({cpu:.1f} s of CPU), 2 workers {two:.1f} s "
-                  f"({cpus:.1f} s of CPU): {one / two:.2f} times the throughput; load before {load:.1f}", flush=True)  # fmt: skip
+                  f"({cpus:.1f} s of CPU): {one / two:.2f} times the throughput; load {load:.1f}", flush=True)
     for count in given.planned:
         with tempfile.TemporaryDirectory() as folder:
             broken = Path(folder) / "broken.mp4"  # soon done with, so that a long list is soon given out
