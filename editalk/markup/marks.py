@@ -11,6 +11,7 @@ from editalk.errors import MarkupError
 from editalk.markup.attributes import read_attributes, read_duration
 from editalk.markup.types import EditedText, Mark
 from editalk.markup.words import Character, MarkedText, Span, tokenise
+from editalk.reading import brief
 
 OPENERS = {"{++": "++}", "{--": "--}", "{~~": "~~}", "{==": "==}", "~~": "~~"}
 CLOSERS = ("++}", "--}", "~~}", "==}", "<<}")
@@ -255,7 +256,7 @@ class _Scanner:
             raise self.error(position, "a pause among words that are removed: put it outside of the mark")
         seconds = read_duration(amount)
         if seconds is None or not 0 < seconds <= LONGEST_PAUSE:
-            shown = f'"{amount}"' if amount else "nothing"
+            shown = f'"{brief(amount)}"' if amount else "nothing"
             raise self.error(
                 position,
                 f"{shown} is no length of a pause: write [pause 0.5s] or [pause 500ms], at most {LONGEST_PAUSE:g} s",

@@ -21,9 +21,10 @@ from editalk.pipeline.apply import Clock, Result, apply, bring_along, operations
 from editalk.pipeline.dub import figures, plan_dub, read_dub
 from editalk.pipeline.edit import listen, open_voices, plan_edit, read_script, spoken_ranges
 from editalk.pipeline.render import footage_of
-from editalk.pipeline.source import Listening, Source, beside, opened, read_text, transcribe, words_of
+from editalk.pipeline.source import Listening, Source, beside, opened, transcribe, words_of
 from editalk.pipeline.timelines import check_timelines, timelines
 from editalk.plan import EditPlan, Region, Script, VoiceRef, from_json
+from editalk.reading import read_text
 from editalk.reporting import Reporter
 from editalk.soundtrack import Soundtrack
 from editalk.texts import write_texts

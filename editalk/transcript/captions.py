@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from editalk.errors import CaptionError
+from editalk.reading import brief
 from editalk.timebase import nearest
 
 FORMS = ("srt", "vtt")
 POINTS = {"srt": ",", "vtt": "."}
 
 LINE_END = re.compile(r"\r\n|\r|\n")
-CLOCK = r"(?:(\d+)\s*:\s*)?(\d{1,3})\s*:\s*(\d{1,2})(?:\s*[.,]\s*(\d{1,9}))?"
-TIMING = re.compile(rf"\s*{CLOCK}\s*-->\s*{CLOCK}(?!\S)[^\S\n]*(.*?)\s*", re.ASCII)
+CLOCK = r"(?:(\d{1,6})\s*:\s*)?(\d{1,3})\s*:\s*(\d{1,2})(?:\s*[.,]\s*(\d{1,9}))?"
+TIMING = re.compile(rf"\s*{CLOCK}\s*-->\s*{CLOCK}(?!\S)(.*)", re.ASCII | re.DOTALL)
 ALMOST = re.compile(r"\s*\d+\s*:[\d:.,;\s]*-+>", re.ASCII)  # what stands where time stamps are expected
 NUMBER = re.compile(r"\s*\d+\s*", re.ASCII)
 ASIDE = re.compile(r"NOTE(?:[ \t].*)?|(?:STYLE|REGION)[ \t]*")  # the first line of a block that is no cue
@@ -136,7 +137,7 @@ def _cue(lines: list[str], at: int, timing: int, form: str) -> tuple[CaptionCue,
     while text and not text[-1].strip():
         text.pop()
     name = lines[at] if timing > at else None
-    return CaptionCue(name, start, max(start, end), tuple(text), match[9], timing + 1), stop
+    return CaptionCue(name, start, max(start, end), tuple(text), match[9].strip(), timing + 1), stop
 
 
 def _ends(lines: list[str], at: int, form: str) -> bool:
@@ -168,7 +169,7 @@ def _no_cue(lines: list[str], at: int) -> CaptionError:
 
 
 def _no_times(lines: list[str], at: int) -> CaptionError:
-    return CaptionError(f'"{lines[at].strip()}" are no time stamps: write 00:00:01,000 --> 00:00:02,500', at + 1,
+    return CaptionError(f'"{brief(lines[at].strip())}" are no time stamps: write 00:00:01,000 --> 00:00:02,500', at + 1,
                         _column(lines[at]))  # fmt: skip
 
 
