@@ -16,6 +16,7 @@ from editalk.errors import EditalkError
 LARGEST_TEXT = 4 << 20  # bytes of what people write: edited texts, scripts, captions; a book has 1 MB
 LARGEST_DATA = 64 << 20  # bytes of transcripts and plans: two days of speech
 LARGEST_SETTINGS = 1 << 20  # bytes of settings and of models.toml
+MOST_DOTS = 2000  # in a line of TOML: the parser's time for a dotted key grows with their square
 BRIEF = 60  # characters of a file that a message repeats
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -67,6 +68,9 @@ def parse_json(text: str, name: str, error: type[EditalkError]) -> Any:
 
 def parse_toml(text: str, name: str, error: type[EditalkError]) -> dict[str, Any]:
     """The tables of a TOML text. Its numbers may be NaN, infinite or of thousands of digits."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > MOST_DOTS:
+            raise error(f"{name}: line {number} has more than {MOST_DOTS} dots")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:

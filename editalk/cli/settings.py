@@ -205,11 +205,12 @@ def lines_of(text: str) -> dict[tuple[str, str | None], int]:
     found: dict[tuple[str, str | None], int] = {}
     here = ""
     for number, line in enumerate(text.splitlines(), 1):
-        if head := re.match(r"\s*\[([^\[\]]+)\]\s*(#|$)", line):
+        key, equals, _ = line.strip().partition("=")
+        if head := re.match(r"\[([^\[\]]+)\]\s*(#|$)", line.strip()):
             here = " ".join(part.strip().strip("\"'") for part in head[1].split("."))
             found.setdefault((here, None), number)
-        elif key := re.match(r"""\s*(["']?)([^"'=]*?)\1\s*=""", line):
-            found.setdefault((here, key[2]), number)
+        elif equals:
+            found.setdefault((here, key.strip().strip("\"'")), number)
     return found
 
 

@@ -67,7 +67,7 @@ def read_captions(text: str, form: str) -> CaptionFile:
     """The cues of a file's text; `form` is srt or vtt. Raises CaptionError, with line and column."""
     newline = LINE_END.search(text)
     lines = LINE_END.split(text.removeprefix("\ufeff"))
-    header = _header(lines) if form == "vtt" else 0
+    first, header = _header(lines) if form == "vtt" else (0, 0)
     blocks: list[CaptionCue | str] = []
     at = header
     while at < len(lines):
@@ -82,7 +82,7 @@ def read_captions(text: str, form: str) -> CaptionFile:
             at = end
         else:
             raise _no_cue(lines, at)
-    return CaptionFile(form, tuple(blocks), "\n".join(lines[:header]), newline[0] if newline else "\n",
+    return CaptionFile(form, tuple(blocks), "\n".join(lines[first:header]), newline[0] if newline else "\n",
                        text.startswith("\ufeff"))  # fmt: skip
 
 
@@ -106,12 +106,13 @@ def _written(cue: CaptionCue, form: str) -> str:
     return "\n".join([*head, f"{times} {cue.settings}".rstrip(), *cue.lines])
 
 
-def _header(lines: list[str]) -> int:
-    """The number of lines of WebVTT's first block; 0 where it is missing."""
-    if not re.match(r"WEBVTT(?:\s|$)", lines[0]):
-        return 0
-    return next((k for k in range(1, len(lines)) if not lines[k].strip() or _timing_at(lines, k) is not None),
-                len(lines))  # fmt: skip
+def _header(lines: list[str]) -> tuple[int, int]:
+    """Where WebVTT's first block begins and ends; twice the same line where it is missing."""
+    first = next((k for k, line in enumerate(lines) if line.strip()), 0)
+    if not re.match(r"WEBVTT(?:\s|$)", lines[first]):
+        return first, first
+    return first, next((k for k in range(first + 1, len(lines))
+                        if not lines[k].strip() or _timing_at(lines, k) is not None), len(lines))  # fmt: skip
 
 
 def _timing_at(lines: list[str], at: int) -> int | None:
