@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,6 @@ from editalk.diff import attributes, describe, diff, pauses, spoken_tokens
 from editalk.errors import (
     CaptionError,
     EditalkError,
-    MarkupError,
     ModelsError,
     PlacedError,
     PlanError,
@@ -338,7 +337,8 @@ def _marked() -> list[bytes]:
 
 
 def _srts() -> list[bytes]:
-    return [_golden(".srt"), b"\xef\xbb\xbf1\r\n00:00:01,5 --> 00:00:02\r\n{\\an8}<i>Hello,</i> um\r\n\r\n\r\n01:02.3-->1:3\n- x"]
+    return [_golden(".srt"), b"\xef\xbb\xbf1\r\n00:00:01,5 --> 00:00:02\r\n{\\an8}<i>Hello,</i> um\r\n\r\n\r\n"
+            b"01:02.3-->1:3\n- x"]  # fmt: skip
 
 
 def _vtts() -> list[bytes]:

@@ -17,6 +17,7 @@ from editalk.cli.program import ConfigFile, Group, NoConfig, Program, origin, tr
 from editalk.cli.review import review_command
 from editalk.console import interrupt, interruption, uninterrupted
 from editalk.errors import EditalkError
+from editalk.reading import printable
 
 app = Program("Edit a talking-head video by editing its transcript.")
 models_app = Program("The registry of model weights.")
@@ -146,5 +147,5 @@ def _fail(error: BaseException, code: int, verbose: bool, message: str | None = 
         import traceback
 
         traceback.print_exception(error)
-    print(f"editalk: {message or error}", file=sys.stderr)
+    print(f"editalk: {printable(message or str(error))}", file=sys.stderr)
     return code

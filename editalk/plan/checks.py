@@ -87,9 +87,9 @@ class Check:
 
     def _operation(self, operation: Operation, place: str) -> None:
         second = ceil(self.plan.source.rate.value)  # words end up to half a second behind the last frame
-        self._need(0 <= operation.source.start and operation.source.end <= self.plan.source.frames + second, place,
+        self._need(operation.source.start >= 0 and operation.source.end <= self.plan.source.frames + second, place,
                    "is about frames that the source does not have")  # fmt: skip
-        self._need(0 <= operation.timeline.start and operation.timeline.end <= self.plan.frames, place,
+        self._need(operation.timeline.start >= 0 and operation.timeline.end <= self.plan.frames, place,
                    "lies outside the timeline")  # fmt: skip
         self._need(operation.region is None or operation.region in {r.value for r in Region}, place, "has no region")
 

@@ -72,10 +72,11 @@ def _read(kind: Any, value: Any, place: str) -> Any:
     numbers: tuple[type, ...] = (int, float) if kind is float else (kind,)
     if not isinstance(value, numbers) or isinstance(value, bool):
         raise PlanError(f"{place}: {kind.__name__} expected, not {brief_value(value)}")
-    if not isinstance(value, str) and not -MOST <= value <= MOST:  # NaN neither
-        raise PlanError(f"{place}: {brief_value(value)} is no number of a plan")
     if isinstance(value, str):
         return _text(value, place)
+    assert isinstance(value, int | float)
+    if not -MOST <= value <= MOST:  # NaN neither
+        raise PlanError(f"{place}: {brief_value(value)} is no number of a plan")
     return float(value) if kind is float else value
 
 

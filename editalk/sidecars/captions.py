@@ -205,6 +205,8 @@ class _Retiming:
             lines = put_together([w for w, _ in part], text)
             times = Fraction(part[0][1].start), Fraction(part[-1][1].end)
             made.append(Placed(replace(cue, start=times[0], end=times[1], lines=lines), group.home, True))
+        if not made:
+            return []
         first, last = made[0].cue, made[-1].cue
         made[0] = replace(made[0], cue=replace(first, start=min(start, first.end)))
         made[-1] = replace(made[-1], cue=replace(made[-1].cue, end=max(end, last.start)))

@@ -67,6 +67,10 @@ def read_captions(text: str, form: str) -> CaptionFile:
     """The cues of a file's text; `form` is srt or vtt. Raises CaptionError, with line and column."""
     newline = LINE_END.search(text)
     lines = LINE_END.split(text.removeprefix("\ufeff"))
+    for k, line in enumerate(lines):  # files that were put together have more of these marks
+        lines[k] = line.lstrip("\ufeff")
+        if lines[k].strip():
+            break
     first, header = _header(lines) if form == "vtt" else (0, 0)
     blocks: list[CaptionCue | str] = []
     at = header

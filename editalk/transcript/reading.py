@@ -16,7 +16,7 @@ from editalk.transcript.types import Segment, Transcript, Word
 LATEST = 1e6  # seconds: a time beyond it is no time in a video
 SLACK = 0.1  # seconds by which recognisers let a word begin before the one before it
 ASK = "run the recogniser with word timestamps (Whisper: --word_timestamps True)"
-CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 NAMED_WORD = ("start", "end", "word", "probability")  # a faster-whisper Word dumped as the tuple that it is
 
 
