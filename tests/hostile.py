@@ -76,14 +76,16 @@ def attempt(target: Target, data: bytes) -> EditalkError | None:
     """The error that a target gives, checked; None where it reads the input. All else goes through."""
     try:
         target.run(data)
-    except EditalkError as error:
-        shown = str(error)
-        assert error.exit_code in target.codes, f"exit code {error.exit_code}: {shown}"
-        assert NAME in shown, f"names no file: {shown}"
-        assert len(shown) <= LONGEST_MESSAGE, f"{len(shown)} characters: {shown[:300]}"
-        assert shown.isprintable(), f"more than a line: {shown!r}"
-        return error
-    return None
+    except EditalkError as wrong:
+        error = wrong
+    else:
+        return None
+    shown = str(error)
+    assert error.exit_code in target.codes, f"exit code {error.exit_code}: {shown}"
+    assert NAME in shown, f"names no file: {shown}"
+    assert len(shown) <= LONGEST_MESSAGE, f"{len(shown)} characters: {shown[:300]}"
+    assert shown.isprintable(), f"more than a line: {shown!r}"
+    return error
 
 
 # ------------------------------------------------------------------------------------------------------------ targets
@@ -298,8 +300,8 @@ def planned(script: Script) -> EditPlan:
 EDITS = (
     "Hello, this is a completely new thought & it is long enough for two lines of captions. It's here. "
     "[pause 1.2s] After a pause <we> [go on]{rerender=face}. Twenty-one “words”, café.",
-    "After a pause <we> go on. Hello, um, this is the first sentence & it is [long enough]{retime=1s} for {~~two~>three~~} "
-    "lines of captions. ~~It's here.~~ 21 “words”, café {>>or not<<}.",
+    "After a pause <we> go on. Hello, um, this is the first sentence & it is [long enough]{retime=1s} for "
+    "{~~two~>three~~} lines of captions. ~~It's here.~~ 21 “words”, café {>>or not<<}.",
 )
 
 
@@ -330,8 +332,10 @@ def _transcripts() -> list[bytes]:
 
 def _marked() -> list[bytes]:
     return [text.encode() for text in (
-        *EDITS, _golden(".txt").decode(), _golden(".md").decode(), "# Title\n\n**Ann:** *a* _b_ ~~c~~ `d`\n\n- e\n> f\n",
-        "Ann: a {++b++}{--c--} {==d==}{>>e<<} [f [g]{rerender=face}]{retime=1.2s} \\[h\\] [laughs] [pause 500ms]\r\n\r\n",
+        *EDITS, _golden(".txt").decode(), _golden(".md").decode(),
+        "# Title\n\n**Ann:** *a* _b_ ~~c~~ `d`\n\n- e\n> f\n",
+        "Ann: a {++b++}{--c--} {==d==}{>>e<<} [f [g]{rerender=face}]{retime=1.2s} \\[h\\] [laughs] "
+        "[pause 500ms]\r\n\r\n",
         "1999 $5 million 20% 3:30pm 1/2 1,234.5 10-20 21st 90s 5kg +1 #2 e.g. U.S. FBI h.264 1.2.3 so—I ...and",
     )]  # fmt: skip
 

@@ -186,7 +186,8 @@ def _check(step: Step, targets: Sequence[Item]) -> None:
         return
     if targets[step.target].deleted:
         message = (
-            f'"{brief(token.text)}" is struck out, but the transcript does not have it here: name the words as it has them'
+            f'"{brief(token.text)}" is struck out, but the transcript does not have it here: '
+            "name the words as it has them"
         )
         raise MarkupError(message, token.line, token.column)
     if token.event and token.text.lower().startswith("[pause"):

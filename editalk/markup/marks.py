@@ -30,8 +30,10 @@ PAUSE = re.compile(r"\s*pause(?=[\s\d=:])[\s=:]*([+\-.\d].*?|\S*)\s*", re.IGNORE
 PAUSE_BEGINS = re.compile(r"\s*pause(?=[\s\d=:])[\s=:]*[+\-.\d]", re.IGNORECASE)
 HALF_MARK = re.compile(r"\{([+-])(?!\1)[^{}\n]*(?<!\1)\1\}")
 SPECIAL = re.compile(r"\\(?=[\[\]{}~])|[\[\]{}~]")
-NEXT = re.compile(r"[\\\[\]{}~\r\n\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\u2060\u00ad\u200e\u200f]|(?:\+\+|--|==|<<)\}|~>")
-INVISIBLE = "\ufeff\u2060\u00ad\u200e\u200f" + "".join(c for c in map(chr, [*range(32), *range(0x7F, 0xA0)]) if not c.isspace())
+INVISIBLE = "\ufeff\u2060\u00ad\u200e\u200f" + "".join(
+    c for c in map(chr, [*range(0x20), *range(0x7F, 0xA0)]) if not c.isspace()
+)
+NEXT = re.compile(rf"[\\\[\]{{}}~\r\n{INVISIBLE}]|(?:\+\+|--|==|<<)\}}|~>")
 
 
 def parse(text: str, speakers: frozenset[str] = frozenset()) -> EditedText:

@@ -239,8 +239,8 @@ def _voices_of(plan: EditPlan, path: Path) -> tuple[Path, ...]:
         near = path.parent / re.split(r"[\\/]", ref.path)[-1]  # the plan's machine may have had others
         voice = next((p for p in (Path(ref.path), near) if _holds(p, ref.sha256)), None)
         if voice is None:
-            raise SourceError(f"{path}: its voice {brief(ref.path)} is not there, or has changed since; name where it is "
-                              "with --voice, or make the plan anew")  # fmt: skip
+            raise SourceError(f"{path}: its voice {brief(ref.path)} is not there, or has changed since; name where it "
+                              "is with --voice, or make the plan anew")  # fmt: skip
         found.append(voice)
     return tuple(found)
 

@@ -33,7 +33,9 @@ def from_json(text: str, name: str = "plan") -> EditPlan:
     if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
         raise PlanError(f"{name}: not a plan made by `editalk plan`")
     if (version := data.pop("version", None)) != VERSION:
-        raise PlanError(f"{name}: plan version {brief_value(version)}, this editalk reads {VERSION}; make the plan anew")
+        raise PlanError(
+            f"{name}: plan version {brief_value(version)}, this editalk reads {VERSION}; make the plan anew"
+        )
     plan = _read(EditPlan, data, name)
     assert isinstance(plan, EditPlan)
     Check(plan, name)()

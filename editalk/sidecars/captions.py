@@ -293,7 +293,7 @@ def _parted(told: Sequence[tuple[StyledWord, Caption]]) -> list[list[tuple[Style
             room -= len(left[0][0].text)
             part.append(left.pop(0))
         parts.append(part)
-    return parts
+    return [part for part in parts if part]
 
 
 def _blocks(file: CaptionFile, ordered: Sequence[Placed]) -> tuple[CaptionCue | str, ...]:

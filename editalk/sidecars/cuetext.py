@@ -51,7 +51,8 @@ def taken_apart(lines: Sequence[str], escaped: bool = False) -> CueText:
                 _follow(open_tags, tag)
             elif part:
                 around = around if text else tuple(open_tags)
-                text += unescape(part) if escaped else part
+                # a space that was written as an entity parts no words
+                text += re.sub(r"[ \r\n]", "\u00a0", unescape(part)) if escaped else part
             elif space and text:
                 words.append(StyledWord(text, around, number))
                 length, text = length + len(text) + 1, ""
