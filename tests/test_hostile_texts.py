@@ -72,8 +72,8 @@ FOUND = [
     ("sidecar-srt", "1\n00:00:00,500 --> 00:00:06,500\nHello, um, this ince\n& it is\n\n2\n00:00:06,500 \r"
      "-> 00:00:07,300\nof captions.\n\n3\n00:00:07,300 --> 00:00:08,300\nIt's here.4\n0\n:00:10,000 --> 00:00:12,400\n"
      "After a pause\n"),
-    ("sidecar-vtt", "WEBVTT - a\nx\n\nid\n15:01.000 --> 00:02.000 a\n<v Ann>Hello, <00Ann>Hello, <00:01.500><c.x>um</c> "
-     "&amp;. &#x20;</v>\n"),
+    ("sidecar-vtt", "WEBVTT - a\nx\n\nid\n15:01.000 --> 00:02.000 a\n<v Ann>Hello, <00Ann>Hello, <00:01.500><c.x>um</c>"
+     " &amp;. &#x20;</v>\n"),
     ("transcript", '{"segments": [{"words": [{"word": "a", "start": 1' + "0" * 400 + ', "end": 2}]}]}'),
     ("transcript", '{"segments": [{"words": [{"word": "a", "start": 1' + "0" * 5000 + "}]}]}"),
     ("transcript", '{"segments": ' * 800 + "{}" + "}" * 800),
