@@ -13,7 +13,7 @@ from typing import Any
 
 from editalk.errors import EditalkError
 
-LARGEST_TEXT = 4 << 20  # bytes of what people write: edited texts, scripts, captions; a book has 1 MB
+LARGEST_TEXT = 2 << 20  # bytes of what people write: edited texts, scripts, captions; a book has 1 MB
 LARGEST_DATA = 64 << 20  # bytes of transcripts and plans: two days of speech
 LARGEST_SETTINGS = 1 << 20  # bytes of settings and of models.toml
 MOST_DOTS = 2000  # in a line of TOML: the parser's time for a dotted key grows with their square
