@@ -233,7 +233,8 @@ def test_lines_are_found(keys: list[str], blank: int) -> None:
     """Of every key, behind comments and blank lines, in its table."""
     lines = ["# seed = 0", *[""] * blank, "[transcribe]", 'language = "en"', " [apply] # here",
              *(f"  {key}  = 1" for key in keys)]  # fmt: skip
+    found = settings.lines_of("\n".join(lines))
     for place, key in enumerate(keys):
-        assert settings.line_of(lines, "apply", key) == 5 + blank + place
-    assert settings.line_of(lines, "apply", None) == 4 + blank
-    assert settings.line_of(lines, "", "seed") is None
+        assert found["apply", key] == 5 + blank + place
+    assert found["apply", None] == 4 + blank
+    assert ("", "seed") not in found

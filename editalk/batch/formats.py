@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from editalk.batch.options import named, parsed
 from editalk.errors import JobsError
+from editalk.reading import parse_toml
 
 FORMATS = ("csv", "jsonl", "toml")
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".toml": "toml"}
@@ -109,10 +109,7 @@ def toml_rows(file: IO[str]) -> Iterator[Row]:
     text = file.read(LARGEST + 1)
     if len(text) > LARGEST:
         raise JobsError(f"more than {LARGEST >> 20} million characters of TOML, which is read whole; write JSONL")
-    try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise JobsError(f"not TOML: {error}") from error
+    data = parse_toml(text, "not TOML", JobsError)
     jobs, defaults = data.pop("job", []), data.pop("defaults", {})
     if data:
         raise JobsError(f"“{next(iter(data))}” is not known; there are [defaults] and [[job]]")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,6 +17,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from editalk.errors import UsageError
+from editalk.reading import LARGEST_SETTINGS, brief, brief_value, parse_toml, read_text
 
 NAME = "editalk.toml"
 PREFIX = "EDITALK_"
@@ -170,48 +170,48 @@ def load(known: Options, chosen: Path | None = None) -> Settings:
 
 def read(path: Path, known: Options) -> list[Value]:
     """One file's values, those of its tables first. Raises UsageError."""
-    try:
-        text = path.read_text("utf-8")
-        data = tomllib.loads(text)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 (byte {error.start})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: {error}") from error
+    return parse(read_text(path, UsageError, LARGEST_SETTINGS), path, known)
+
+
+def parse(text: str, path: Path, known: Options) -> list[Value]:
+    """`read` of a text; `path` is what messages call it."""
+    data = parse_toml(text, str(path), UsageError)
     found: list[Value] = []
     tables = {words for command in known for words in (command, command.rpartition(" ")[0]) if words}
-    _collect(data, "", path, text.splitlines(), tables, found)
+    _collect(data, "", path, lines_of(text), tables, found)
     for value in found:
         _check(value, known)
     return sorted(found, key=lambda value: value.command == "")
 
 
-def _collect(data: dict[str, Any], before: str, path: Path, lines: list[str], tables: set[str],
-             found: list[Value]) -> None:  # fmt: skip
+def _collect(data: dict[str, Any], before: str, path: Path, lines: Mapping[tuple[str, str | None], int],
+             tables: set[str], found: list[Value]) -> None:  # fmt: skip
     for key, value in data.items():
         words = f"{before} {key}".strip()
         if not isinstance(value, dict):
-            found.append(Value(before, key.replace("_", "-"), value, path, line_of(lines, before, key)))
-        elif words in tables:
+            found.append(Value(before, key.replace("_", "-"), value, path, lines.get((before, key))))
+        elif key.strip() and words in tables:
             _collect(value, words, path, lines, tables, found)
         else:
-            place = line_of(lines, words, None)
+            place = lines.get((words, None))
             at = str(path) if place is None else f"{path}, line {place}"
-            raise UsageError(f"{at}: there is no command “{words}”{_near(words, tables)}")
+            raise UsageError(f"{at}: there is no command “{brief(words)}”{_near(words, tables)}")
 
 
-def line_of(lines: list[str], table: str, key: str | None) -> int | None:
-    """Where a key of a table stands, or the table's head (`key` None), counted from 1; None where it is not plain."""
+def lines_of(text: str) -> dict[tuple[str, str | None], int]:
+    """Where each (table, key) stands and each (table, None), a table's head, counted from 1; what is not plain is left
+    out.
+    """
+    found: dict[tuple[str, str | None], int] = {}
     here = ""
-    for number, line in enumerate(lines, 1):
-        if head := re.match(r"\s*\[([^\[\]]+)\]\s*(#|$)", line):
+    for number, line in enumerate(text.splitlines(), 1):
+        key, equals, _ = line.strip().partition("=")
+        if head := re.match(r"\[([^\[\]]+)\]\s*(#|$)", line.strip()):
             here = " ".join(part.strip().strip("\"'") for part in head[1].split("."))
-            if key is None and here == table:
-                return number
-        elif key is not None and here == table and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line):
-            return number
-    return None
+            found.setdefault((here, None), number)
+        elif equals:
+            found.setdefault((here, key.strip().strip("\"'")), number)
+    return found
 
 
 def _check(value: Value, known: Options) -> None:
@@ -220,11 +220,11 @@ def _check(value: Value, known: Options) -> None:
     rows = known.get(value.command)
     if rows is None and value.command:  # a group: `[models]` alone
         names = ", ".join(f"[{name.replace(' ', '.')}]" for name in known if name.startswith(value.command + " "))
-        raise UsageError(f"{value.place}: “{value.key}” belongs to one of {names}")
+        raise UsageError(f"{value.place}: “{brief(value.key)}” belongs to one of {names}")
     if value.key not in (rows if rows is not None else all_keys):
         whose = f"“editalk {value.command}” has no option" if value.command else "no command has an option"
         near = _near(value.key, {k for k, o in (all_keys if rows is None else rows).items() if o.never is None})
-        raise UsageError(f"{value.place}: {whose} “{value.key}”{near}")
+        raise UsageError(f"{value.place}: {whose} “{brief(value.key)}”{near}")
     asked = [rows[value.key]] if rows is not None else [r[value.key] for r in known.values() if value.key in r]
     settable = [option for option in asked if option.never is None]
     if not settable:
@@ -237,7 +237,7 @@ def _check(value: Value, known: Options) -> None:
 
 
 def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    return str(value).lower() if isinstance(value, bool) else brief_value(value)
 
 
 def _near(name: str, names: set[str]) -> str:

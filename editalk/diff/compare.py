@@ -13,6 +13,7 @@ from editalk.diff.script import read_script
 from editalk.diff.types import WordEdit
 from editalk.errors import MarkupError
 from editalk.markup import EditedText
+from editalk.reading import brief
 from editalk.transcript import Word
 
 MARGINS = (6, 2, 0)  # matching words beside a change that are aligned anew, so that it can slide along them
@@ -185,7 +186,8 @@ def _check(step: Step, targets: Sequence[Item]) -> None:
         return
     if targets[step.target].deleted:
         message = (
-            f'"{token.text}" is struck out, but the transcript does not have it here: name the words as it has them'
+            f'"{brief(token.text)}" is struck out, but the transcript does not have it here: '
+            "name the words as it has them"
         )
         raise MarkupError(message, token.line, token.column)
     if token.event and token.text.lower().startswith("[pause"):

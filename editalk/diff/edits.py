@@ -148,13 +148,14 @@ def _joined(items: Sequence[Item]) -> set[str]:
 def _show_events(stream: list[Piece], targets: Sequence[Item]) -> list[Piece]:
     """Events that the transcript does not have join the kept words beside them, so that nobody has to say them."""
     out: list[Piece] = []
+    last = -1  # the last one that is no drop
     for piece in stream:
-        last = next((k for k in range(len(out) - 1, -1, -1) if not _is(out[k], Op.DROP)), -1)
         before = out[last] if last >= 0 else None
         event = _is(piece, Op.MAKE) and targets[piece.target].event
         if event and isinstance(before, _Kept | Step) and (isinstance(before, _Kept) or before.op is Op.MATCH):
             out[last] = _grown(before, before.target, piece.target_end)
-        elif _stays(piece) and before is not None and _is(before, Op.MAKE) and targets[before.target].event:
+            continue
+        if _stays(piece) and before is not None and _is(before, Op.MAKE) and targets[before.target].event:
             first = last
             while first >= 0 and (
                 _is(out[first], Op.DROP) or _is(out[first], Op.MAKE) and targets[out[first].target].event
@@ -165,6 +166,7 @@ def _show_events(stream: list[Piece], targets: Sequence[Item]) -> list[Piece]:
             out[first + 1 :] = [*drops, _grown(piece, events[0].target, piece.target_end)]
         else:
             out.append(piece)
+        last = last if _is(out[-1], Op.DROP) else len(out) - 1
     return out
 
 

@@ -171,10 +171,15 @@ class _Search:
         for s in _starts(self.free_sources, SHORTEST):
             places[self._keys(self.sources, s, SHORTEST)].append(s)
         blocks: set[Block] = set()
+        known: dict[int, Block] = {}  # the last block that was found with this distance between its two places
         for t in _starts(self.free_targets, SHORTEST):
             starts = places.get(self._keys(self.targets, t, SHORTEST), ())
             if len(starts) <= MOST_PLACES:
-                blocks.update(self._maximal(s, t) for s in starts)
+                for s in starts:
+                    block = known.get(s - t)
+                    if block is None or s >= block.source + block.length:
+                        block = known[s - t] = self._maximal(s, t)
+                    blocks.add(block)
         return blocks | set(self._short_sentences())
 
     def _short_sentences(self) -> Iterable[Block]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from editalk.errors import MarkupError
+from editalk.reading import brief
 
 REGIONS = ("mouth", "face", "head", "frame")
 LONGEST_RETIME = 600.0  # seconds
@@ -38,7 +39,7 @@ def read_attributes(text: str, start: int, end: int, error: MakeError) -> tuple[
         elif name in ("rerender", "retime"):
             raise error(place, f"{name} is given twice: keep one")
         else:
-            raise error(place, f'unknown attribute "{match[1]}": write rerender=face or retime=1.2s')
+            raise error(place, f'unknown attribute "{brief(match[1])}": write rerender=face or retime=1.2s')
         position = match.end()
     if rerender is None and retime is None:
         raise error(start - 1, "no attribute in the braces: write {rerender=face} or {retime=1.2s}")
@@ -47,14 +48,14 @@ def read_attributes(text: str, start: int, end: int, error: MakeError) -> tuple[
 
 def _region(value: str, place: int, error: MakeError) -> str:
     if value.lower() not in REGIONS:
-        raise error(
-            place, f'"{value}" is no region: write rerender=mouth, rerender=face, rerender=head or rerender=frame'
-        )
+        names = ", ".join(f"rerender={region}" for region in REGIONS[:-1])
+        raise error(place, f'"{brief(value)}" is no region: write {names} or rerender={REGIONS[-1]}')
     return value.lower()
 
 
 def _seconds(value: str, place: int, error: MakeError) -> float:
     seconds = read_duration(value)
     if seconds is None or not 0 < seconds <= LONGEST_RETIME:
-        raise error(place, f'"{value}" is no duration: write retime=1.2s or retime=800ms, at most {LONGEST_RETIME:g} s')
+        most = f"at most {LONGEST_RETIME:g} s"
+        raise error(place, f'"{brief(value)}" is no duration: write retime=1.2s or retime=800ms, {most}')
     return seconds

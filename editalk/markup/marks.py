@@ -11,6 +11,7 @@ from editalk.errors import MarkupError
 from editalk.markup.attributes import read_attributes, read_duration
 from editalk.markup.types import EditedText, Mark
 from editalk.markup.words import Character, MarkedText, Span, tokenise
+from editalk.reading import brief
 
 OPENERS = {"{++": "++}", "{--": "--}", "{~~": "~~}", "{==": "==}", "~~": "~~"}
 CLOSERS = ("++}", "--}", "~~}", "==}", "<<}")
@@ -18,16 +19,21 @@ NESTING = ("{++", "{--", "{~~", "{==")
 ADDING_OR_REMOVING = ("{++", "{--", "{~~", "~~")
 MARKS = {"{++": Mark.INSERTED, "{--": Mark.DELETED, "{~~": Mark.DELETED, "~~": Mark.DELETED}
 ESCAPABLE = "[]{}~"
+DEEPEST = 50  # marks inside each other
 EVENT_CHARACTERS = 80
+PAUSE_CHARACTERS = 200
 LONGEST_PAUSE = 60.0  # seconds
 
 LINE_END = re.compile(r"\r\n|\r|\n")
 BLANK_LINE = re.compile(r"(?:\r\n?+|\n)[^\S\r\n]*(?=\r|\n)")
 PAUSE = re.compile(r"\s*pause(?=[\s\d=:])[\s=:]*([+\-.\d].*?|\S*)\s*", re.IGNORECASE | re.DOTALL)
+PAUSE_BEGINS = re.compile(r"\s*pause(?=[\s\d=:])[\s=:]*[+\-.\d]", re.IGNORECASE)
 HALF_MARK = re.compile(r"\{([+-])(?!\1)[^{}\n]*(?<!\1)\1\}")
 SPECIAL = re.compile(r"\\(?=[\[\]{}~])|[\[\]{}~]")
-NEXT = re.compile(r"[\\\[\]{}~\r\n\ufeff\u2060\u00ad\u200e\u200f]|(?:\+\+|--|==|<<)\}|~>")
-INVISIBLE = "\ufeff\u2060\u00ad\u200e\u200f"
+INVISIBLE = "\ufeff\u2060\u00ad\u200e\u200f" + "".join(
+    c for c in map(chr, [*range(0x20), *range(0x7F, 0xA0)]) if not c.isspace()
+)
+NEXT = re.compile(rf"[\\\[\]{{}}~\r\n{INVISIBLE}]|(?:\+\+|--|==|<<)\}}|~>")
 
 
 def parse(text: str, speakers: frozenset[str] = frozenset()) -> EditedText:
@@ -232,11 +238,15 @@ class _Scanner:
             mine = span is not None and span.kind == "[" and span.position == end
             return self._attributes(position) if mine else self._crossed(position)
         if _has_attributes(self.text, end):
+            if len(self.open) >= DEEPEST:
+                raise self.error(position, f"more than {DEEPEST} marks inside each other")
             self.open.append(_Open("[", position, len(self.out.characters)))
             return position + 1
-        pause = PAUSE.fullmatch(self.text, position + 1, end)
-        if pause:
-            return self._pause(position, end, pause[1])
+        if end - position <= PAUSE_CHARACTERS:
+            if pause := PAUSE.fullmatch(self.text, position + 1, end):
+                return self._pause(position, end, pause[1])
+        elif PAUSE_BEGINS.match(self.text, position + 1, end):
+            return self._pause(position, end, self.text[position + 1 : end].strip()[len("pause") :].strip())
         if end - position <= EVENT_CHARACTERS:
             self.event_end = max(self.event_end, end)
         return None
@@ -255,7 +265,7 @@ class _Scanner:
             raise self.error(position, "a pause among words that are removed: put it outside of the mark")
         seconds = read_duration(amount)
         if seconds is None or not 0 < seconds <= LONGEST_PAUSE:
-            shown = f'"{amount}"' if amount else "nothing"
+            shown = f'"{brief(amount)}"' if amount else "nothing"
             raise self.error(
                 position,
                 f"{shown} is no length of a pause: write [pause 0.5s] or [pause 500ms], at most {LONGEST_PAUSE:g} s",
@@ -270,8 +280,10 @@ class _Scanner:
         if end < 0 or LINE_END.search(self.text, position, end):
             raise self.error(position + 1, "this { is not closed: write [words]{rerender=face}, or \\{ as plain text")
         rerender, retime = read_attributes(self.text, position + 2, end, self.error)
-        for span in self.out.spans:
-            if span.first >= mark.first and (span.rerender and rerender or span.retime and retime):
+        for span in reversed(self.out.spans):
+            if span.first < mark.first:  # it and all before it were closed before this one began
+                break
+            if span.rerender and rerender or span.retime and retime:
                 line, column = self.place(span.position)
                 what = "rerender" if span.rerender and rerender else "retime"
                 raise self.error(mark.position, f"{what} twice for the words at line {line}, column {column}: keep one")

@@ -13,7 +13,7 @@ from editalk.errors import MarkupError
 from editalk.markup.types import Attribute, EditedText, Mark, Pause, Speaker, Token
 
 # a dash or an ellipsis between two words without a space: the word after it is a token of its own
-GLUE = re.compile(r"(?<=[^\s—–…-])(?:—|–|--+|…|\.{3,})(?=[^\W\d_])")
+GLUE = re.compile(r"(?<=[^\s—–…-])(?:—|–|--+|…|(?<!\.)\.{3,})(?=[^\W\d_])")
 
 
 class Character(NamedTuple):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
 from editalk.errors import ModelsError, UsageError
+from editalk.reading import LARGEST_SETTINGS, brief, brief_value, parse_toml, read_text
 
 SAFE = frozenset({".safetensors", ".json", ".model", ".txt", ".jinja"})
 """What may be listed: nothing that runs code when it is loaded."""
 WHISPER_SAFE = frozenset({".pt"})  # openai-whisper's own, which only whisper itself loads
 SOURCE = re.compile(r"([\w.-]+/[\w.-]+)@([\w.-]+):(\w[\w./-]*)")
+LARGEST = 1 << 20  # GiB and GB: a petabyte is no model's
+LONGEST_NAME = 200  # characters of a file's name with its folders
+LONGEST_VALUE = 400  # characters
 _KINDS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "list": (list,)}
 _REQUIRED = {
     "purpose": "str", "backend": "str", "repository": "str", "revision": "str", "licence": "str", "licence_url": "str",
@@ -85,14 +88,16 @@ def registry_path() -> Path:
 def load_registry(path: Path | None = None) -> MappingProxyType[str, ModelSpec]:
     """Every model by its name, in the file's order. Raises ModelsError with the place that cannot be read."""
     path = path or registry_path()
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ModelsError(f"{path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelsError(f"{path}: {error}") from error
-    terms = _licences(data.pop(_LICENCES, {}), f"{path}: [{_LICENCES}]")
-    return MappingProxyType({name: _spec(name, table, terms, f"{path}: [{name}]") for name, table in data.items()})
+    return parse_registry(read_text(path, ModelsError, LARGEST_SETTINGS), str(path))
+
+
+def parse_registry(text: str, name: str = "models.toml") -> MappingProxyType[str, ModelSpec]:
+    """`load_registry` of a text; `name` is what messages call it."""
+    data = parse_toml(text, name, ModelsError)
+    terms = _licences(data.pop(_LICENCES, {}), f"{name}: [{_LICENCES}]")
+    return MappingProxyType(
+        {key: _spec(key, table, terms, f"{name}: [{brief(key)}]") for key, table in data.items()}
+    )
 
 
 def find(name: str, path: Path | None = None) -> ModelSpec:
@@ -106,15 +111,19 @@ def find(name: str, path: Path | None = None) -> ModelSpec:
 
 def _licences(table: Any, place: str) -> dict[str, tuple[str, ...]]:
     for name, lines in table.items() if isinstance(table, dict) else [("", None)]:
-        if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
-            raise ModelsError(f"{place}: {name or 'the table'} is a list of lines, what the licence restricts")
+        if not isinstance(lines, list) or not lines or not all(isinstance(x, str) and x.isprintable() for x in lines):
+            raise ModelsError(f"{place}: {brief(name) or 'the table'} is a list of lines, what the licence restricts")
     return {name: tuple(lines) for name, lines in table.items()}
 
 
 def _spec(name: str, table: Any, terms: dict[str, tuple[str, ...]], place: str) -> ModelSpec:
     _check(table, _REQUIRED, _OPTIONAL, place)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
-        raise ModelsError(f"{place}: a name has lower-case letters, digits, dots and hyphens")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,63}", name):
+        raise ModelsError(f"{place}: a name has lower-case letters, digits, dots and hyphens, at most 64 of them")
+    if not _below(table["revision"]):
+        raise ModelsError(f"{place}: {table['revision']!r} is no revision")
+    if any(not 0 <= table.get(key, 0) <= LARGEST for key in ("memory_gib", "gigabytes")):  # NaN neither
+        raise ModelsError(f"{place}: memory_gib and gigabytes are from 0 to {LARGEST}")
     if not table["files"]:
         raise ModelsError(f"{place}: files is empty")
     allowed = SAFE | WHISPER_SAFE if table["backend"] == "whisper" else SAFE
@@ -133,16 +142,22 @@ def _file(row: Any, allowed: frozenset[str], place: str) -> ModelFile:
     file = ModelFile(**row)
     if file.sha256 and not re.fullmatch(r"[0-9a-f]{64}", file.sha256):
         raise ModelsError(f"{place}: sha256 is 64 lower-case hexadecimal digits, not {file.sha256!r}")
-    path = PurePosixPath(file.name)
-    if path.is_absolute() or ".." in path.parts or "\\" in file.name or file.size < 0:
-        raise ModelsError(f"{place}: {file.name!r} is no file of a model's folder, or its size is negative")
-    if path.suffix not in allowed:
+    if not _below(file.name) or not 0 <= file.size <= LARGEST << 30:
+        raise ModelsError(f"{place}: {file.name!r} is no file of a model's folder, or its size is negative or absurd")
+    if PurePosixPath(file.name).suffix not in allowed:
         raise ModelsError(f"{place}: {file.name!r} is none of {', '.join(sorted(allowed))}: others can run code")
     if file.glob and (file.sha256 or file.size or file.source or "**" in file.name):
         raise ModelsError(f"{place}: {file.name!r} stands for several files: it has no sha256, size, source or **")
-    if file.source and (not SOURCE.fullmatch(file.source) or PurePosixPath(file.source).suffix not in allowed):
+    source = SOURCE.fullmatch(file.source)
+    if file.source and not (source and _below(source[3]) and PurePosixPath(file.source).suffix in allowed):
         raise ModelsError(f"{place}: source is owner/name@revision:path, not {file.source!r}")
     return file
+
+
+def _below(name: str) -> bool:
+    """Whether a name leads into a folder and nowhere else."""
+    path = PurePosixPath(name)
+    return 0 < len(name) <= LONGEST_NAME and not path.is_absolute() and ".." not in path.parts and "\\" not in name
 
 
 def _check(table: Any, required: dict[str, str], optional: dict[str, str], place: str) -> None:
@@ -151,9 +166,11 @@ def _check(table: Any, required: dict[str, str], optional: dict[str, str], place
     if not isinstance(table, dict):
         raise ModelsError(f"{place} is not a table")
     if unknown := sorted(set(table) - set(kinds)):
-        raise ModelsError(f"{place}: unknown key {unknown[0]!r}; there are {', '.join(kinds)}")
+        raise ModelsError(f"{place}: unknown key {brief(unknown[0])!r}; there are {', '.join(kinds)}")
     if missing := sorted(set(required) - set(table)):
         raise ModelsError(f"{place}: {missing[0]} is missing")
     for key, value in table.items():
         if not isinstance(value, _KINDS[kinds[key]]) or isinstance(value, bool):
-            raise ModelsError(f"{place}: {key} is {value!r}, not of type {kinds[key]}")
+            raise ModelsError(f"{place}: {key} is {brief_value(value)}, not of type {kinds[key]}")
+        if isinstance(value, str) and not (value.isprintable() and len(value) <= LONGEST_VALUE):
+            raise ModelsError(f"{place}: {key} is {brief_value(value)}, not a line of text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,14 +17,16 @@ from editalk.errors import DeviceError, PlanError, SourceError, UsageError
 from editalk.face import FaceTracker
 from editalk.interchange import Writer, check_rate
 from editalk.media import SoundFile
+from editalk.media.probe import sha256 as file_sha256
 from editalk.mux import check_target, losses
 from editalk.pipeline.apply import Clock, Result, apply, bring_along, operations, report
 from editalk.pipeline.dub import figures, plan_dub, read_dub
 from editalk.pipeline.edit import listen, open_voices, plan_edit, read_script, spoken_ranges
 from editalk.pipeline.render import footage_of
-from editalk.pipeline.source import Listening, Source, beside, opened, read_text, transcribe, words_of
+from editalk.pipeline.source import Listening, Source, beside, opened, transcribe, words_of
 from editalk.pipeline.timelines import check_timelines, timelines
 from editalk.plan import EditPlan, Region, Script, VoiceRef, from_json
+from editalk.reading import LARGEST_DATA, brief, read_text
 from editalk.reporting import Reporter
 from editalk.soundtrack import Soundtrack
 from editalk.texts import write_texts
@@ -78,7 +81,7 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
     _check_dub(edit)
     with ExitStack() as stack:
         with clock.stage("decode"):
-            plan = from_json(read_text(edit.plan, PlanError), str(edit.plan)) if edit.plan is not None else None
+            plan = _read_plan(edit.plan) if edit.plan is not None else None
             track = edit.audio_track if plan is None else plan.source.track
             source = stack.enter_context(opened(edit.video, reporter, track))
         check_rate(edit.timelines, source.info.video.rate, str(edit.video))
@@ -211,24 +214,43 @@ def _warn_without_face(ready: Prepared, face: int | None, reporter: Reporter) ->
         reporter.warn("no face was found: the edit is made without new lips")
 
 
+def _read_plan(path: Path) -> EditPlan:
+    return from_json(read_text(path, PlanError, LARGEST_DATA), str(path))
+
+
 def _of_source(plan: EditPlan, source: Source, path: Path | None) -> EditPlan:
     if plan.source.sha256 != source.info.sha256:
         raise SourceError(
             f"{path}: made for another file, {plan.source.name} as it was then, not for this {source.info.path.name}; "
             "make the plan anew"
         )
-    return replace(plan, source=replace(plan.source, name=source.info.path.name))
+    if replace(plan.source, name=source.info.path.name) != source.ref:
+        raise SourceError(f"{path}: says other things of {source.info.path.name} than the file itself (frames, rate or "
+                          "sound); make the plan anew")  # fmt: skip
+    return replace(plan, source=source.ref)
 
 
 def _voices_of(plan: EditPlan, path: Path) -> tuple[Path, ...]:
-    """Where the plan says, else beside it."""
+    """Where the plan says, else beside it; a file that is not the one that the plan was made with is not opened as
+    media, whatever it is.
+    """
     found = []
     for ref in plan.voices:
-        near = path.with_name(Path(ref.path).name)
-        found.append(Path(ref.path) if Path(ref.path).exists() else near)
-        if not found[-1].exists():
-            raise SourceError(f"{path}: its voice {ref.path} is not there; name where it is with --voice")
+        near = path.parent / re.split(r"[\\/]", ref.path)[-1]  # the plan's machine may have had others
+        voice = next((p for p in (Path(ref.path), near) if _holds(p, ref.sha256)), None)
+        if voice is None:
+            raise SourceError(f"{path}: its voice {brief(ref.path)} is not there, or has changed since; name where it "
+                              "is with --voice, or make the plan anew")  # fmt: skip
+        found.append(voice)
     return tuple(found)
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    """Whether a path is a file of these bytes."""
+    try:
+        return path.is_file() and file_sha256(path) == sha256
+    except OSError:
+        return False
 
 
 def _same_voices(plan: EditPlan, refs: Sequence[VoiceRef], path: Path) -> None:

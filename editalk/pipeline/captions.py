@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from editalk.errors import CaptionError, ReadError, UsageError
-from editalk.pipeline.source import read_text
 from editalk.plan import EditPlan
+from editalk.reading import read_text
 from editalk.reporting import Reporter
 from editalk.sidecars import Retimed, retime
 from editalk.texts import check_text_target, write_texts

@@ -21,8 +21,9 @@ from editalk.markup import EditedText, read_edited
 from editalk.media import SoundFile
 from editalk.operations import Kind
 from editalk.pipeline.edit import heard_voices
-from editalk.pipeline.source import Source, read_text
+from editalk.pipeline.source import Source
 from editalk.plan import EditPlan, Region, VoiceRef
+from editalk.reading import read_text
 from editalk.reporting import Reporter
 from editalk.timebase import TimeRange
 from editalk.transcript import Transcript, read_transcript

@@ -16,7 +16,7 @@ from editalk.diff import Tag, attributes, diff, pauses, spoken_tokens
 from editalk.errors import PlacedError, ReadError, VoiceError
 from editalk.markup import EditedText, read_edited
 from editalk.media import SoundFile, decode_sound, probe_audio
-from editalk.pipeline.source import Source, read_text
+from editalk.pipeline.source import Source
 from editalk.plan import (
     Caption,
     EditPlan,
@@ -30,6 +30,7 @@ from editalk.plan import (
     build_take,
 )
 from editalk.plan.strands import strands
+from editalk.reading import read_text
 from editalk.reporting import Reporter
 from editalk.timebase import TimeRange, samples
 from editalk.transcript import Transcript, Word

@@ -14,6 +14,7 @@ from editalk.errors import PlacedError, SourceError, TranscriptError
 from editalk.markup import read_edited
 from editalk.media import FrameReader, MediaInfo, SoundFile, converted, decode_sound, probe
 from editalk.plan import SourceRef
+from editalk.reading import read_text
 from editalk.reporting import Reporter
 from editalk.transcript import Segment, Transcript, Word, read_transcript, to_json
 
@@ -143,16 +144,3 @@ def known_words(
         return info, held
     with opened(video, reporter, how.track) as source:
         return info, words_of(source, None, how, cache, reporter)
-
-
-def read_text(path: Path, error: type[Exception]) -> str:
-    """The text of a file that a person wrote; `error` is raised where there is none."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError as wrong:
-        raise error(f"{path}: not UTF-8 text at byte {wrong.start}; save it as UTF-8") from wrong
-    except OSError as wrong:
-        raise error(f"{path}: {wrong.strerror or wrong}; name a text file") from wrong
-    if "\0" in text:
-        raise error(f"{path}: not UTF-8 text, it has NUL characters; save it as UTF-8")
-    return text

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from enum import Enum
-from fractions import Fraction
 from typing import Any
 
 from editalk.errors import PlanError
+from editalk.plan.checks import Check
 from editalk.plan.types import EditPlan
+from editalk.reading import brief, brief_value, parse_json
 from editalk.timebase import FrameRate
 
 VERSION = 1
 FORMAT = "editalk.plan"
+MOST = 1 << 48  # no number of a plan is larger: samples of a century
+RATE = re.compile(r"\d{1,10}(?:/\d{1,10})?", re.ASCII)
 
 
 def to_json(plan: EditPlan) -> str:
@@ -25,37 +29,17 @@ def to_json(plan: EditPlan) -> str:
 
 def from_json(text: str, name: str = "plan") -> EditPlan:
     """Read a plan. Raises PlanError with the place of what cannot be read; `name` is the file's."""
-    try:
-        data = json.loads(text)
-    except ValueError as error:
-        raise PlanError(f"{name}: not JSON: {error}") from error
+    data = parse_json(text, name, PlanError)
     if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
         raise PlanError(f"{name}: not a plan made by `editalk plan`")
     if (version := data.pop("version", None)) != VERSION:
-        raise PlanError(f"{name}: plan version {version}, this editalk reads {VERSION}; make the plan anew")
+        raise PlanError(
+            f"{name}: plan version {brief_value(version)}, this editalk reads {VERSION}; make the plan anew"
+        )
     plan = _read(EditPlan, data, name)
     assert isinstance(plan, EditPlan)
-    _check_tiling(plan, name)
+    Check(plan, name)()
     return plan
-
-
-def _check_tiling(plan: EditPlan, name: str) -> None:
-    stretches = {"timeline": [(p.start, p.end) for p in plan.timeline], "sound": [(p.start, p.end) for p in plan.sound]}
-    for what, spans in stretches.items():
-        at = 0
-        for k, (start, end) in enumerate(spans):
-            if start != at or end <= at:
-                raise PlanError(f"{name}: {what}[{k}] begins at {start}, the piece before it ends at {at}")
-            at = end
-    for k, shown in enumerate(plan.timeline):
-        if shown.source is not None and not 0 <= shown.source < shown.source_end <= plan.source.frames:
-            raise PlanError(f"{name}: timeline[{k}] shows frames that the source does not have")
-    for k, heard in enumerate(plan.sound):
-        if heard.voice is not None and not 0 <= heard.voice < len(plan.voices):
-            raise PlanError(f"{name}: sound[{k}] is of voice {heard.voice}, the plan has {len(plan.voices)}")
-    for k, window in enumerate(plan.windows):
-        if not 0 <= window.span.start < window.span.end <= plan.frames:
-            raise PlanError(f"{name}: windows[{k}] lies outside the timeline")
 
 
 def _plain(value: Any) -> Any:
@@ -84,21 +68,38 @@ def _read(kind: Any, value: Any, place: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _read_fields(kind, value, place)
     if isinstance(kind, type) and issubclass(kind, Enum):
-        if value not in {m.value for m in kind}:
-            raise PlanError(f"{place}: “{value}” is none of {', '.join(str(m.value) for m in kind)}")
+        if not isinstance(value, str) or value not in {m.value for m in kind}:
+            raise PlanError(f"{place}: {brief_value(value)} is none of {', '.join(str(m.value) for m in kind)}")
         return kind(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise PlanError(f"{place}: {kind.__name__} expected, not {json.dumps(value)[:40]}")
+    numbers: tuple[type, ...] = (int, float) if kind is float else (kind,)
+    if not isinstance(value, numbers) or isinstance(value, bool):
+        raise PlanError(f"{place}: {kind.__name__} expected, not {brief_value(value)}")
+    if isinstance(value, str):
+        return _text(value, place)
+    assert isinstance(value, int | float)
+    if not -MOST <= value <= MOST:  # NaN neither
+        raise PlanError(f"{place}: {brief_value(value)} is no number of a plan")
+    return float(value) if kind is float else value
+
+
+def _text(value: str, place: str) -> str:
+    """A string that can be written again; half of a character stands for a byte of a file's name, or for nothing."""
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise PlanError(f"{place}: {brief_value(value)} has half of a character") from error
+    if "\0" in value:
+        raise PlanError(f"{place}: {brief_value(value)} has a NUL character")
     return value
 
 
 def _rate(value: Any, place: str) -> FrameRate:
+    if not isinstance(value, str) or not RATE.fullmatch(value):
+        raise PlanError(f"{place}: {brief_value(value)} is no frame rate")
     try:
-        return FrameRate(Fraction(str(value)))
+        return FrameRate.parse(value)
     except (ValueError, ZeroDivisionError) as error:
-        raise PlanError(f"{place}: “{value}” is no frame rate") from error
+        raise PlanError(f"{place}: {brief_value(value)} is no frame rate") from error
 
 
 def _read_fields(kind: Any, value: Any, place: str) -> Any:
@@ -107,7 +108,7 @@ def _read_fields(kind: Any, value: Any, place: str) -> Any:
     hints = typing.get_type_hints(kind)
     names = {f.name for f in dataclasses.fields(kind)}
     if unknown := sorted(set(value) - names):
-        raise PlanError(f"{place}: unknown key “{unknown[0]}”")
+        raise PlanError(f"{place}: unknown key “{brief(unknown[0])}”")
     missing = [
         f.name
         for f in dataclasses.fields(kind)

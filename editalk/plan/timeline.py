@@ -15,6 +15,7 @@ from editalk.plan.cutting import Boundaries, CutChooser, Footage, footage
 from editalk.plan.strands import Strand, strands
 from editalk.plan.types import Caption, EditPlan, Origin, Piece, Region, SoundPiece, SourceRef, VoiceRef
 from editalk.plan.windows import windows
+from editalk.reading import brief
 from editalk.timebase import FrameRange, TimeRange, samples
 from editalk.transcript import Word
 
@@ -146,7 +147,7 @@ class _Layout:
         text = _text(self.script.tokens, part)
         if not old / RETIME <= frames <= old * RETIME:
             raise PlanError(
-                f"retime={part.retime:g}s of “{text}”, which lasts {float(self.ref.rate.seconds(old)):.2f} s: "
+                f"retime={part.retime:g}s of “{brief(text)}”, which lasts {float(self.ref.rate.seconds(old)):.2f} s: "
                 f"a span can become at most {RETIME:g} times as long or as short"
             )
         self.source(shown, frames if frames != old else None)
@@ -164,7 +165,7 @@ class _Layout:
         start, text = self.frame, _text(self.script.tokens, part)
         heard = self.voices.get((part.token, part.token_end))
         if heard is None:
-            raise VoiceError(f"no voice says “{text}”")
+            raise VoiceError(f"no voice says “{brief(text)}”")
         rate, at = self.ref.rate, self.ref.sample_rate
         spoken = samples(heard.end, at) - samples(heard.start, at)
         lasting = heard.end - heard.start

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from editalk.latent import Change, Strip, latent_edits, phase
 from editalk.operations import Operation
@@ -12,6 +14,8 @@ from editalk.timebase import FrameRange
 
 LIP_EDGE = 2  # frames by which new lips fade into the footage's own on either side
 CONTEXT_STEPS = 3  # latent frames of clean context on either side of a window
+
+MOST_STEPS = 64  # frames of a latent frame, of any backend's VAE
 
 _ORDER = (Region.MOUTH, Region.FACE, Region.HEAD, Region.FRAME)
 
@@ -54,10 +58,66 @@ def windows(
     merged = list(_merge(changes, frames, step))
     ends = [0, *(c.span.end for c in merged[:-1])]
     starts = [*(c.span.start for c in merged[1:]), frames]
+    laid, drawn = Laid(pieces, operations), _Spans([s for s, _ in faded])
     return tuple(
-        _window(change, pieces, faded, operations, FrameRange(end, start), step)
+        _window(change, laid, [faded[k] for k in drawn.meeting(change.span.start + 1, change.span.end - 1)],
+                FrameRange(end, start), step)
         for change, end, start in zip(merged, ends, starts, strict=False)
-    )
+    )  # fmt: skip
+
+
+class _Spans:
+    """Stretches of frames, in any order, that are found fast where they are many."""
+
+    def __init__(self, spans: Sequence[FrameRange]) -> None:
+        self.spans = spans
+        self.order = sorted(range(len(spans)), key=lambda k: spans[k].start)
+        self.starts = [spans[k].start for k in self.order]
+        self.furthest = list(accumulate((spans[k].end for k in self.order), max))
+
+    def meeting(self, low: int, high: int) -> list[int]:
+        """Indices, ascending, of those that begin at `high` at the latest and end at `low` at the earliest."""
+        near = self.order[bisect_left(self.furthest, low) : bisect_right(self.starts, high)]
+        return sorted(k for k in near if self.spans[k].end >= low)
+
+
+class Laid:
+    """A timeline's pieces, joins and operations."""
+
+    def __init__(self, pieces: Sequence[Piece], operations: Sequence[Operation]) -> None:
+        self.pieces, self.joins = pieces, joins(pieces)
+        self._pieces = _Spans([FrameRange(p.start, p.end) for p in pieces])
+        self._operations = _Spans([o.timeline for o in operations])
+        self._frames = [join.frame for join in self.joins]
+
+    def pieces_in(self, span: FrameRange) -> list[Piece]:
+        return [self.pieces[k] for k in self._pieces.meeting(span.start + 1, span.end - 1)]
+
+    def joins_at(self, span: FrameRange) -> tuple[Join, ...]:
+        """Those inside and at the ends."""
+        return self.joins[bisect_left(self._frames, span.start) : bisect_right(self._frames, span.end)]
+
+    def operations_at(self, span: FrameRange) -> tuple[int, ...]:
+        """Their indices."""
+        return tuple(self._operations.meeting(span.start, span.end))
+
+
+def windows_agree(given: Sequence[RenderWindow], laid: Laid, frames: int) -> int | None:
+    """The first window that does not follow from its span, region and lips on a timeline of so many frames, whatever
+    the step of its latent grid was; None: all do.
+    """
+    ends = [0, *(w.span.end for w in given[:-1])]
+    starts = [*(w.span.start for w in given[1:]), frames]
+    best = -1
+    for step in (8, *range(1, MOST_STEPS + 1)):
+        for k, (window, end, start) in enumerate(zip(given, ends, starts, strict=False)):
+            lips = [(span, window.lip_region) for span in window.lips]
+            if _window(_Change(window.span, window.region), laid, lips, FrameRange(end, start), step) != window:
+                best = max(best, k)
+                break
+        else:
+            return None
+    return best
 
 
 def _merge(changes: Sequence[_Change], frames: int, step: int) -> Iterator[_Change]:
@@ -76,32 +136,22 @@ def _merge(changes: Sequence[_Change], frames: int, step: int) -> Iterator[_Chan
 
 
 def _window(
-    change: _Change,
-    pieces: Sequence[Piece],
-    lips: Sequence[tuple[FrameRange, Region]],
-    operations: Sequence[Operation],
-    clean: FrameRange,
-    step: int,
+    change: _Change, laid: Laid, drawn: Sequence[tuple[FrameRange, Region]], clean: FrameRange, step: int
 ) -> RenderWindow:
-    """`clean`: the timeline frames between the neighbouring windows, this one included."""
+    """`drawn`: the new lips in it; `clean`: the timeline frames between the neighbouring windows, this one included."""
     span = change.span
-    drawn = [(s, r) for s, r in lips if s.start < span.end and span.start < s.end]
     reach = CONTEXT_STEPS * step
     context = FrameRange(max(clean.start, span.start - reach), min(clean.end, span.end + reach))
-    near = tuple(_clipped(p, context) for p in pieces if p.start < context.end and context.start < p.end)
+    near = tuple(_clipped(p, context) for p in laid.pieces_in(context))
     return RenderWindow(
         span=span,
         pieces=near,
-        joins=tuple(j for j in joins(pieces) if span.start <= j.frame <= span.end),
+        joins=laid.joins_at(span),
         lips=tuple(s for s, _ in drawn),
         region=change.region,
         context=context,
         strip=strip(near, context, step),
-        operations=tuple(
-            i
-            for i, o in enumerate(operations)
-            if o.timeline.start <= span.end and span.start <= o.timeline.end
-        ),
+        operations=laid.operations_at(span),
         lip_region=max((r for _, r in drawn), default=Region.MOUTH, key=_ORDER.index),
     )
 

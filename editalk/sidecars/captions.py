@@ -205,6 +205,8 @@ class _Retiming:
             lines = put_together([w for w, _ in part], text)
             times = Fraction(part[0][1].start), Fraction(part[-1][1].end)
             made.append(Placed(replace(cue, start=times[0], end=times[1], lines=lines), group.home, True))
+        if not made:
+            return []
         first, last = made[0].cue, made[-1].cue
         made[0] = replace(made[0], cue=replace(first, start=min(start, first.end)))
         made[-1] = replace(made[-1], cue=replace(made[-1].cue, end=max(end, last.start)))
@@ -291,7 +293,7 @@ def _parted(told: Sequence[tuple[StyledWord, Caption]]) -> list[list[tuple[Style
             room -= len(left[0][0].text)
             part.append(left.pop(0))
         parts.append(part)
-    return parts
+    return [part for part in parts if part]
 
 
 def _blocks(file: CaptionFile, ordered: Sequence[Placed]) -> tuple[CaptionCue | str, ...]:

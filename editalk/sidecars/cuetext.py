@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape, unescape
 
+from editalk.transcript.captions import ALMOST
 from editalk.transcript.cues import LINE, LINES, wrapped
 
 _TAG = r"<[^<>]*>|\{[^{}]*\}"
@@ -50,7 +51,8 @@ def taken_apart(lines: Sequence[str], escaped: bool = False) -> CueText:
                 _follow(open_tags, tag)
             elif part:
                 around = around if text else tuple(open_tags)
-                text += unescape(part) if escaped else part
+                # a space that was written as an entity parts no words
+                text += re.sub(r"[ \r\n]", "\u00a0", unescape(part)) if escaped else part
             elif space and text:
                 words.append(StyledWord(text, around, number))
                 length, text = length + len(text) + 1, ""
@@ -78,7 +80,9 @@ def _name(tag: str) -> str:
 def put_together(words: Sequence[StyledWord], like: CueText) -> tuple[str, ...]:
     """The lines of a cue of other words: broken where it was where that fits, else in two of like length."""
     lines = _as_before(words, like) or _anew(words)
-    return tuple((like.lead + _styled(lines, like.escaped)).split("\n")) if lines else ()
+    made = (like.lead + _styled(lines, like.escaped)).split("\n") if lines else []
+    # an arrow of words that now share a line would be read as time stamps
+    return tuple(re.sub("-+>", "→", line) if ALMOST.match(line) else line for line in made)
 
 
 def fits(words: Sequence[StyledWord], like: CueText) -> bool:

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from editalk.errors import CaptionError
+from editalk.reading import brief
 from editalk.timebase import nearest
 
 FORMS = ("srt", "vtt")
 POINTS = {"srt": ",", "vtt": "."}
 
 LINE_END = re.compile(r"\r\n|\r|\n")
-CLOCK = r"(?:(\d+)\s*:\s*)?(\d{1,3})\s*:\s*(\d{1,2})(?:\s*[.,]\s*(\d{1,9}))?"
-TIMING = re.compile(rf"\s*{CLOCK}\s*-->\s*{CLOCK}(?!\S)[^\S\n]*(.*?)\s*", re.ASCII)
+CLOCK = r"(?:(\d{1,6})\s*:\s*)?(\d{1,3})\s*:\s*(\d{1,2})(?:\s*[.,]\s*(\d{1,9}))?"
+TIMING = re.compile(rf"\s*{CLOCK}\s*-->\s*{CLOCK}(?!\S)(.*)", re.ASCII | re.DOTALL)
 ALMOST = re.compile(r"\s*\d+\s*:[\d:.,;\s]*-+>", re.ASCII)  # what stands where time stamps are expected
 NUMBER = re.compile(r"\s*\d+\s*", re.ASCII)
 ASIDE = re.compile(r"NOTE(?:[ \t].*)?|(?:STYLE|REGION)[ \t]*")  # the first line of a block that is no cue
@@ -66,7 +67,11 @@ def read_captions(text: str, form: str) -> CaptionFile:
     """The cues of a file's text; `form` is srt or vtt. Raises CaptionError, with line and column."""
     newline = LINE_END.search(text)
     lines = LINE_END.split(text.removeprefix("\ufeff"))
-    header = _header(lines) if form == "vtt" else 0
+    for k, line in enumerate(lines):  # files that were put together have more of these marks
+        lines[k] = line.lstrip("\ufeff")
+        if lines[k].strip():
+            break
+    first, header = _header(lines) if form == "vtt" else (0, 0)
     blocks: list[CaptionCue | str] = []
     at = header
     while at < len(lines):
@@ -81,7 +86,7 @@ def read_captions(text: str, form: str) -> CaptionFile:
             at = end
         else:
             raise _no_cue(lines, at)
-    return CaptionFile(form, tuple(blocks), "\n".join(lines[:header]), newline[0] if newline else "\n",
+    return CaptionFile(form, tuple(blocks), "\n".join(lines[first:header]), newline[0] if newline else "\n",
                        text.startswith("\ufeff"))  # fmt: skip
 
 
@@ -105,12 +110,13 @@ def _written(cue: CaptionCue, form: str) -> str:
     return "\n".join([*head, f"{times} {cue.settings}".rstrip(), *cue.lines])
 
 
-def _header(lines: list[str]) -> int:
-    """The number of lines of WebVTT's first block; 0 where it is missing."""
-    if not re.match(r"WEBVTT(?:\s|$)", lines[0]):
-        return 0
-    return next((k for k in range(1, len(lines)) if not lines[k].strip() or _timing_at(lines, k) is not None),
-                len(lines))  # fmt: skip
+def _header(lines: list[str]) -> tuple[int, int]:
+    """Where WebVTT's first block begins and ends; twice the same line where it is missing."""
+    first = next((k for k, line in enumerate(lines) if line.strip()), 0)
+    if not re.match(r"WEBVTT(?:\s|$)", lines[first]):
+        return first, first
+    return first, next((k for k in range(first + 1, len(lines))
+                        if not lines[k].strip() or _timing_at(lines, k) is not None), len(lines))  # fmt: skip
 
 
 def _timing_at(lines: list[str], at: int) -> int | None:
@@ -136,7 +142,7 @@ def _cue(lines: list[str], at: int, timing: int, form: str) -> tuple[CaptionCue,
     while text and not text[-1].strip():
         text.pop()
     name = lines[at] if timing > at else None
-    return CaptionCue(name, start, max(start, end), tuple(text), match[9], timing + 1), stop
+    return CaptionCue(name, start, max(start, end), tuple(text), match[9].strip(), timing + 1), stop
 
 
 def _ends(lines: list[str], at: int, form: str) -> bool:
@@ -168,7 +174,7 @@ def _no_cue(lines: list[str], at: int) -> CaptionError:
 
 
 def _no_times(lines: list[str], at: int) -> CaptionError:
-    return CaptionError(f'"{lines[at].strip()}" are no time stamps: write 00:00:01,000 --> 00:00:02,500', at + 1,
+    return CaptionError(f'"{brief(lines[at].strip())}" are no time stamps: write 00:00:01,000 --> 00:00:02,500', at + 1,
                         _column(lines[at]))  # fmt: skip
 
 

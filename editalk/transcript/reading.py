@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from editalk.errors import TranscriptError
+from editalk.reading import LARGEST_DATA, brief, brief_value, parse_json, read_text
 from editalk.transcript.types import Segment, Transcript, Word
 
+LATEST = 1e6  # seconds: a time beyond it is no time in a video
 SLACK = 0.1  # seconds by which recognisers let a word begin before the one before it
 ASK = "run the recogniser with word timestamps (Whisper: --word_timestamps True)"
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 NAMED_WORD = ("start", "end", "word", "probability")  # a faster-whisper Word dumped as the tuple that it is
 
 
@@ -31,26 +34,12 @@ class _Raw:
 
 def read_transcript(path: Path) -> Transcript:
     """Read a file; raises TranscriptError with file and place."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise TranscriptError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise TranscriptError(f"{path} is not a transcript: it is not UTF-8 text") from error
-    return parse_transcript(text, str(path))
+    return parse_transcript(read_text(path, TranscriptError, LARGEST_DATA), str(path))
 
 
 def parse_transcript(text: str, name: str = "transcript") -> Transcript:
     """Read the text of a JSON transcript; `name` is what messages call it."""
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
-        place = (
-            f"line {error.lineno}, column {error.colno}: {error.msg}"
-            if isinstance(error, json.JSONDecodeError)
-            else error
-        )
-        raise TranscriptError(f"{name} is not JSON: {place}") from error
+    data = parse_json(text, name, TranscriptError)
     try:
         return _transcript(data)
     except TranscriptError as error:
@@ -76,9 +65,9 @@ def _transcript(data: Any) -> Transcript:
 
 def _runs(top: dict[str, Any]) -> list[list[_Raw]]:
     """The words by segment."""
+    while isinstance(top.get("segments"), dict):  # WhisperX's aligned result, dumped whole
+        top = top["segments"]
     segments = top.get("segments")
-    if isinstance(segments, dict):  # WhisperX's aligned result, dumped whole
-        return _runs(segments)
     if not isinstance(segments, list):
         if isinstance(top.get("word_segments"), list):
             return [_raws(top["word_segments"], "word_segments", None)]
@@ -115,6 +104,7 @@ def _segment(segment: Any, place: str) -> list[_Raw] | None:
 
 def _raws(words: Sequence[Any], place: str, speaker: str | None) -> list[_Raw]:
     made: list[_Raw] = []
+    parts: list[list[str]] = []  # the texts that each of them is joined of
     spaced = any(_text_of(word).startswith(" ") for word in words)
     for i, word in enumerate(words):
         here = f"{place}[{i}]"
@@ -130,12 +120,13 @@ def _raws(words: Sequence[Any], place: str, speaker: str | None) -> list[_Raw]:
         raw = _Raw(text.strip(), _number(fields, "start", here), _number(fields, "end", here), chance,
                    _text(fields.get("speaker")) or speaker, here)  # fmt: skip
         if made and spaced and not text.startswith(" "):  # " ice", "-cream" is one word
-            made[-1] = replace(
-                made[-1], text=made[-1].text + raw.text, end=raw.end if raw.end is not None else made[-1].end
-            )
+            parts[-1].append(raw.text)
+            made[-1] = made[-1] if raw.end is None else replace(made[-1], end=raw.end)
         else:
             made.append(raw)
-    return made
+            parts.append([raw.text])
+    return [raw if len(texts) == 1 else replace(raw, text="".join(texts))
+            for raw, texts in zip(made, parts, strict=True)]  # fmt: skip
 
 
 def _text_of(word: Any) -> str:
@@ -147,8 +138,10 @@ def _text_of(word: Any) -> str:
 
 
 def _text(value: Any) -> str | None:
-    """A string that can be written again: JSON may hold halves of characters."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+    """A string that can be written again: JSON may hold halves of characters, and control characters."""
+    if not isinstance(value, str):
+        return None
+    return CONTROL.sub("\ufffd", value.encode("utf-8", "replace").decode())
 
 
 def _number(fields: dict[str, Any], key: str, place: str) -> float | None:
@@ -156,9 +149,11 @@ def _number(fields: dict[str, Any], key: str, place: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TranscriptError(f"{place}.{key} is not a number: {value!r}")
-    if not math.isfinite(value):
+        raise TranscriptError(f"{place}.{key} is not a number: {brief_value(value)}")
+    if isinstance(value, float) and not math.isfinite(value):
         raise TranscriptError(f"{place}.{key} is not a finite number")
+    if abs(value) > LATEST:
+        raise TranscriptError(f"{place}.{key} is beyond the end of any video: {brief_value(value)}")
     if key in ("start", "end") and value < 0:
         raise TranscriptError(f"{place}.{key} is negative: {value}")
     return float(value)
@@ -239,7 +234,7 @@ def _check_order(segments: Sequence[Segment]) -> None:
     last: Word | None = None
     for s, segment in enumerate(segments):
         for w, word in enumerate(segment.words):
-            place = f"word {w + 1} of segment {s + 1} ({word.text!r})"
+            place = f"word {w + 1} of segment {s + 1} ({brief(word.text)!r})"
             if word.end < word.start:
                 raise TranscriptError(f"{place} ends at {word.end:g} s, before it starts at {word.start:g} s")
             if last is not None and word.start < last.start:
