@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 from editalk.reporting import Advance
+from editalk.terminal import shown
 
 _interruptions: list[BaseException] = []
 
@@ -88,14 +89,14 @@ class Console:
         if self.mode is ProgressMode.JSON:
             self._line({"message": message})
         elif not self.quiet:
-            print(message, file=sys.stderr)
+            print(shown(message), file=sys.stderr)
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
         if self.mode is ProgressMode.JSON:
             self._line({"warning": message})
         elif not self.quiet:
-            print(f"warning: {message}", file=sys.stderr)
+            print(f"warning: {shown(message)}", file=sys.stderr)
 
 
 def print_json(value: Any) -> None:

@@ -32,6 +32,7 @@ from editalk.cli.options import (
 )
 from editalk.console import Console, ProgressMode, print_json
 from editalk.errors import UsageError
+from editalk.terminal import shown
 
 if TYPE_CHECKING:
     from editalk.pipeline.transcripts import Wish
@@ -99,7 +100,7 @@ def _transcribe_several(videos: list[Path], recursive: bool, wish: Wish, as_json
         row: dict[str, Any] = {"video": str(outcome.video)}
         if outcome.error is not None:
             worst = max(worst, outcome.error.exit_code)
-            print(f"editalk: {outcome.error}", file=sys.stderr)
+            print(f"editalk: {shown(str(outcome.error))}", file=sys.stderr)
             row |= {"error": str(outcome.error), "exit_code": outcome.error.exit_code}
         elif outcome.transcript is None:
             console.say(f"{outcome.video}: skipped, its transcript exists already (-y makes it anew)")

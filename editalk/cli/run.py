@@ -17,6 +17,7 @@ from editalk.cli.program import ConfigFile, Group, NoConfig, Program, origin, tr
 from editalk.cli.review import review_command
 from editalk.console import interrupt, interruption, uninterrupted
 from editalk.errors import EditalkError
+from editalk.terminal import shown
 
 app = Program("Edit a talking-head video by editing its transcript.")
 models_app = Program("The registry of model weights.")
@@ -121,11 +122,13 @@ def _terminated(number: int, frame: object) -> None:
 
 
 def _unforeseen(error: Exception, root: Group, verbose: bool) -> int:
-    shown = getattr(error, "format_message", None)
-    if shown is None:
+    words = getattr(error, "format_message", None)
+    if words is None:
         return _fail(error, 1, verbose, _unexpected(error))
-    prefix = "" if shown().startswith("Usage:") else "editalk: "  # the help, where no command is named
-    print(f"{prefix}{shown()}{origin(error, root)}", file=sys.stderr)
+    if words().startswith("Usage:"):  # the help, where no command is named
+        print(words(), file=sys.stderr)
+    else:
+        print(f"editalk: {shown(words() + origin(error, root))}", file=sys.stderr)
     return 2
 
 
@@ -146,5 +149,5 @@ def _fail(error: BaseException, code: int, verbose: bool, message: str | None = 
         import traceback
 
         traceback.print_exception(error)
-    print(f"editalk: {message or error}", file=sys.stderr)
+    print(f"editalk: {shown(message or str(error))}", file=sys.stderr)
     return code

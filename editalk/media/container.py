@@ -61,7 +61,11 @@ def decodable(container: av.container.InputContainer) -> list[AudioStream]:
 
 def check_file(path: Path) -> None:
     """Raises MediaError for what is not a readable file with something in it."""
-    if not path.exists():
+    try:
+        there = path.exists()
+    except (OSError, ValueError) as error:  # a name that no disk takes
+        raise MediaError(f"{path}: no file can have this name ({describe(error)}); check it") from error
+    if not there:
         raise MediaError(f"{path}: no such file; check the name and the folder")
     if path.is_dir():
         raise MediaError(f"{path} is a folder; name the file in it")

@@ -198,7 +198,10 @@ def _counted_times(path: Path, index: int, time_base: Fraction, rate: Fraction) 
     """Timestamps by counting decoded frames."""
     step = 1 / (rate * time_base)
     with opened(path) as container:
-        return [nearest(number * step) for number, _ in enumerate(container.decode(container.streams[index]))]
+        try:
+            return [nearest(number * step) for number, _ in enumerate(container.decode(container.streams[index]))]
+        except av.error.FFmpegError as error:
+            raise MediaError(f"{path}: its picture cannot be decoded ({describe(error)}); export it again") from error
 
 
 def _video_info(path: Path, stream: VideoStream, found: _Packets, first: VideoFrame) -> VideoInfo:

@@ -16,7 +16,7 @@ from editalk.mux import edited_path
 from editalk.pipeline import Clock, Edit, Result, planned, report, run, summary
 from editalk.pipeline.captions import CaptionTexts
 from editalk.pipeline.review import write_review
-from editalk.reporting import KeepingReporter
+from editalk.reporting import KeepingReporter, Limited
 from editalk.texts import check_text_target
 
 CHECKS = ("join",)
@@ -54,6 +54,7 @@ class Job:
     dry_run: bool = False
     fail_on: tuple[str, ...] = ()
     overwrite: bool = False
+    time_limit: float | None = None
 
     @property
     def target(self) -> Path:
@@ -81,6 +82,8 @@ def check(job: Job) -> None:
     for flag, given, what in (("--fail-on", job.fail_on, "checks"), ("--review", job.review, "shows")):
         if given and job.dry_run:
             raise UsageError(f"{flag} {what} what was rendered, and --dry-run renders nothing; leave out one of them")
+    if job.time_limit is not None and not job.time_limit > 0:
+        raise UsageError(f"--time-limit {job.time_limit:g}: give seconds above 0, or leave it out")
     check_file(job.video)
 
 
@@ -90,6 +93,8 @@ def run_job(job: Job, cache: Cache, reporter: KeepingReporter) -> dict[str, Any]
     Raises EditalkError.
     """
     check(job)
+    if job.time_limit is not None:
+        reporter = Limited(reporter, job.time_limit)
     edit, target = job.edit, job.target
     texts = CaptionTexts.found(job.video, job.edited, target, job.captions, job.captions_out or "",
                                job.overwrite or job.dry_run)  # fmt: skip
