@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 from editalk.reporting import Advance
-from editalk.terminal import shown
+from editalk.terminal import in_json, shown
 
 _interruptions: list[BaseException] = []
 
@@ -100,7 +100,7 @@ class Console:
 
 
 def print_json(value: Any) -> None:
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    text = in_json(json.dumps(value, indent=2, ensure_ascii=False))
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:  # another encoding, or a file name that is no text

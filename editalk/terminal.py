@@ -14,6 +14,11 @@ def shown(text: str) -> str:
     return _ACTING.sub(lambda found: _code(found.group()), text)
 
 
+def in_json(text: str) -> str:
+    """JSON with the same values and no such characters: `json.dumps` writes out only those below a space."""
+    return re.sub("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", lambda c: f"\\u{ord(c.group()):04x}", text)
+
+
 def _code(character: str) -> str:
     if 0xDC80 <= ord(character) <= 0xDCFF:  # a byte of a name that is no UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"

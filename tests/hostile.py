@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import resource
 import signal
 import struct
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 Bytes = Callable[[bytes], bytes]
@@ -83,16 +86,18 @@ def filled(path: str, content: bytes | Bytes) -> Bytes:
         parts = path.strip("/").split("/")
         for k in range(len(parts) - 1, 0, -1):
             outer, outer_end = place(data, "/".join(parts[:k]))
-            made = (
-                made[:outer] + struct.pack(">I", outer_end - outer + len(new) - len(old)) + made[outer + 4 :]
-            )  # fmt: skip
+            made = made[:outer] + struct.pack(">I", outer_end - outer + len(new) - len(old)) + made[outer + 4 :]
         return made
 
     return change
 
 
 def renamed(path: str, kind: str) -> Bytes:
-    return lambda data: (b := place(data, path)[0]) * b"" + data[: b + 4] + kind.encode() + data[b + 8 :]
+    def change(data: bytes) -> bytes:
+        begin, _ = place(data, path)
+        return data[: begin + 4] + kind.encode() + data[begin + 8 :]
+
+    return change
 
 
 def every(*changes: Bytes) -> Bytes:
@@ -235,10 +240,12 @@ MP4: dict[str, Bytes] = {
     "elst: none": filled("moov/trak:0/edts/elst", table()),
     "elst: count": put("moov/trak:0/edts/elst", 4, ">I", HUGE),
     "elst: nothing shown": filled("moov/trak:0/edts/elst", table((0, 0, 0x10000), form=">IiI")),
-    "elst: waits": filled("moov/trak:0/edts/elst", table((0x7FFFFFFF, -1, 0x10000), (1200, 1024, 0x10000), form=">IiI")),
+    "elst: waits": filled("moov/trak:0/edts/elst",
+                          table((0x7FFFFFFF, -1, 0x10000), (1200, 1024, 0x10000), form=">IiI")),
     "elst: begins behind": filled("moov/trak:0/edts/elst", table((1200, 0x7FFFFFFF, 0x10000), form=">IiI")),
-    "elst: again and again": filled("moov/trak:0/edts/elst", table(*[(1200, 1024, 0x10000)] * 5000, form=">IiI")),
-    "elst: 64 bits": filled("moov/trak:0/edts/elst", struct.pack(">IIQqI", 1 << 24, 1, (1 << 63) - 1, 1 << 62, 0x10000)),
+    "elst: again and again": filled("moov/trak:0/edts/elst", table(*[(1200, 1024, 0x10000)] * 20, form=">IiI")),
+    "elst: 64 bits": filled("moov/trak:0/edts/elst",
+                            struct.pack(">IIQqI", 1 << 24, 1, (1 << 63) - 1, 1 << 62, 0x10000)),
     "elst: rate": filled("moov/trak:0/edts/elst", table((1200, 1024, 0x7FFF0000), form=">IiI")),
     "stsd: none": filled(VIDEO + "stsd", table()),
     "stsd: count": put(VIDEO + "stsd", 4, ">I", HUGE),
@@ -262,10 +269,9 @@ MP4: dict[str, Bytes] = {
     "sound at 0 Hz": put(AUDIO + "stsd", 8 + 32, ">I", 0),
     "sound at 65535 Hz": put(AUDIO + "stsd", 8 + 32, ">I", 65535 << 16),
     "esds cut": lambda d: d[: (k := d.index(b"esds")) + 8] + b"\xff" * 12 + d[k + 20 :],
-    "metadata of 10 MB": lambda d: filled(
-        "moov/udta/meta", lambda c: c.replace(b"Lavf", b"Lavf\0\1\xff\xfe")
-    )(d) if b"Lavf" in d else d,
-    "picture track twice the sound's": renamed("moov/trak:1", "free"),
+    "tags of 10 MB": lambda d: filled("moov/udta", lambda c: c + box("meta", c[12:]) + tag(10 << 20))(d),
+    "tags with zeros": lambda d: filled("moov/udta", lambda c: tag(64, b"\0\x1b[31m\n\xff"))(d),
+    "no sound track": renamed("moov/trak:1", "free"),
     "no picture track": renamed("moov/trak:0", "free"),
     "outside data, url": filled("moov/trak:0/mdia/minf/dinf/dref", reference("url ", 0, b"file:///MARK\0")),
     "outside data, http": filled("moov/trak:0/mdia/minf/dinf/dref", reference("url ", 0, b"http://127.0.0.1:9/x\0")),
@@ -275,8 +281,15 @@ MP4: dict[str, Bytes] = {
     "index in an index": lambda d: d[: place(d, "moov")[0]] + box("moov", d[place(d, "moov")[0] :]),
     "a thousand tracks": lambda d: filled("moov", lambda c: c + c[slice(*next(
         (a, b) for a, b, k in boxes(c) if k == "trak"))] * 1000)(d),
-    "chapters without end": lambda d: filled("moov", lambda c: c + box("udta", box("chpl", bytes(5) + b"\0\0\0\xff" + bytes(40))))(d),
+    "chapters without end": lambda d: filled(
+        "moov", lambda c: c + box("udta", box("chpl", bytes(5) + b"\0\0\0\xff" + bytes(40))))(d),
 }  # fmt: skip
+
+
+def tag(length: int, text: bytes = b"x") -> bytes:
+    """QuickTime's title."""
+    words = (text * length)[:length]
+    return box("\xa9nam", struct.pack(">HH", min(len(words), 65535), 0) + words)
 
 
 def nest(depth: int) -> bytes:
@@ -346,60 +359,125 @@ WAV: dict[str, bytes] = {
 
 # ---- commands
 
+READ = "--read"  # instead of a command: `read` alone
+MEMORY = 4 << 30  # bytes of address space that a command gets
+
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command in a process of its own ended; `code`: None where it ran past its time, negative: the signal."""
+    """How a command in a process of its own ended; `code`: None where it ran past its time, negative: the signal.
+    `memory`: bytes at the most.
+    """
 
     code: int | None
     out: str
     err: str
     seconds: float
-    memory: int  # bytes at the most
+    memory: int
 
     @property
     def clean(self) -> bool:
-        """Done, or refused in words."""
-        return self.code is not None and 0 <= self.code <= 6 and not self.rude
+        """Done, or refused in words: no traceback, no crash, no hang."""
+        rude = "Traceback" in self.err or "unexpected" in self.err
+        ended = self.code is not None and 0 <= self.code <= 6
+        return ended and not rude and (self.code == 0 or "editalk: " in self.err)
 
     @property
-    def rude(self) -> bool:
-        return "Traceback" in self.err or "unexpected" in self.err
+    def last(self) -> str:
+        return self.err.strip().splitlines()[-1] if self.err.strip() else ""
 
 
-def run(arguments: Sequence[str], seconds: float = 30.0, memory: int = 4 << 30, folder: Path | None = None) -> Ended:
-    """The command line in a fork of this process: what crashes there crashes there alone."""
-    from editalk.cli.run import main
+Run = Callable[..., Ended]
 
+
+@contextmanager
+def commands() -> Iterator[Run]:
+    """Runs command lines: run(arguments, folder, seconds). Each is a fork of a process that has imported everything,
+    within its time and memory; what crashes there crashes there alone.
+    """
+    server = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert server.stdin is not None
+    assert server.stdout is not None
+    wants, answers = server.stdin, server.stdout
+
+    def run(arguments: Sequence[str | Path], folder: Path | None = None, seconds: float = 60.0) -> Ended:
+        names = [os.fsencode(str(a)).hex() for a in arguments]
+        print(json.dumps([names, str(folder) if folder else None, seconds]), file=wants, flush=True)
+        return Ended(**json.loads(answers.readline()))
+
+    try:
+        yield run
+    finally:
+        wants.close()
+        server.wait(30)
+        answers.close()
+
+
+def serve() -> None:
+    import editalk.analysis
+    import editalk.backends.exemplar.backend
+    import editalk.pipeline.changes
+    import editalk.pipeline.job
+    import editalk.pipeline.measure  # noqa: F401
+
+    for line in sys.stdin:
+        names, folder, seconds = json.loads(line)
+        made = forked([os.fsdecode(bytes.fromhex(name)) for name in names], folder, seconds)
+        print(json.dumps(asdict(made)), flush=True)
+
+
+def forked(arguments: list[str], folder: str | None, seconds: float) -> Ended:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         begin = time.monotonic()
         child = os.fork()
         if not child:
-            code = 99
-            try:
-                os.dup2(out.fileno(), 1)
-                os.dup2(err.fileno(), 2)
-                sys.stdout = open(1, "w", encoding="utf-8", errors="strict", closefd=False)
-                sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
-                resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-                resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-                for number in (signal.SIGINT, signal.SIGTERM):
-                    signal.signal(number, signal.SIG_DFL)
-                if folder is not None:
-                    os.chdir(folder)
-                code = main(list(arguments))
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
-        status, used = _awaited(child, begin + seconds)
+            _command(arguments, folder, out.fileno(), err.fileno())
+        status, memory = _awaited(child, begin + seconds)
         took = time.monotonic() - begin
         texts = []
         for file in (out, err):
             file.seek(0)
             texts.append(file.read().decode("utf-8", "replace"))
-    code = None if status is None else os.waitstatus_to_exitcode(status)
-    return Ended(code, *texts, took, used)
+    return Ended(None if status is None else os.waitstatus_to_exitcode(status), *texts, took, memory)
+
+
+def _command(arguments: list[str], folder: str | None, out: int, err: int) -> None:
+    """In the fork; never returns."""
+    from editalk.cli.run import main
+
+    code = 99
+    try:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="strict", closefd=False)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if folder is not None:
+            os.chdir(folder)
+        code = read(Path(arguments[1])) if arguments[0] == READ else main(arguments)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def read(path: Path) -> int:
+    """What every command does first: all of the sound, the first and the last picture."""
+    from editalk.errors import EditalkError
+    from editalk.media import FrameReader, decode_sound, probe
+
+    try:
+        info = probe(path)
+        decode_sound(path, path.with_suffix(".f32"), start=info.video.start, index=info.audio.index)
+        with FrameReader(info) as reader:
+            reader.image(0)
+            reader.image(reader.frames - 1)
+    except EditalkError as error:
+        print(f"editalk: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
 def _awaited(child: int, until: float) -> tuple[int | None, int]:
@@ -407,7 +485,11 @@ def _awaited(child: int, until: float) -> tuple[int | None, int]:
         done, status, usage = os.wait4(child, os.WNOHANG)
         if done:
             return status, usage.ru_maxrss * 1024
-        time.sleep(0.01)
+        time.sleep(0.005)
     os.kill(child, signal.SIGKILL)
     _, _, usage = os.wait4(child, 0)
     return None, usage.ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    serve()

@@ -37,8 +37,10 @@ def check_picture(path: Path, width: int, height: int) -> None:
 def check_duration(path: Path, seconds: float) -> None:
     """Raises MediaError for a video that is too long, or whose timestamps leap."""
     if seconds > MOST_HOURS * 3600:
-        raise MediaError(f"{path}: lasts {_lasting(seconds)} by its timestamps; at most {MOST_HOURS} hours are edited, "
-                         "cut it into parts (if it is shorter, its timestamps are damaged: export it again)")  # fmt: skip
+        raise MediaError(
+            f"{path}: lasts {_lasting(seconds)} by its timestamps; at most {MOST_HOURS} hours are edited, cut it into "
+            "parts (if it is shorter, its timestamps are damaged: export it again)"
+        )
 
 
 def check_rate(path: Path, rate: float) -> None:
@@ -75,8 +77,10 @@ def check_room(path: Path, folder: Path, size: int) -> None:
     """Raises OutputError where the disk of `folder` has no room for `size` bytes of decoded sound."""
     free = shutil.disk_usage(folder).free - _SPARE
     if size > free:
-        raise OutputError(f"{path}: its decoded sound needs {size / 1e9:.2g} GB and {folder} has {max(0, free) / 1e9:.2g} "
-                          "GB free; make room, or let TMPDIR name a folder elsewhere")  # fmt: skip
+        raise OutputError(
+            f"{path}: its decoded sound needs {size / 1e9:.2g} GB and {folder} has {max(0, free) / 1e9:.2g} GB free; "
+            "make room, or let TMPDIR name a folder elsewhere"
+        )
 
 
 def _lasting(seconds: float) -> str:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from editalk.errors import MediaError
 
-_WITHIN = frozenset({b"moov", b"trak", b"mdia", b"minf", b"dinf"})
+_WAY = (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref")
 _OWN = 1  # the flag of a reference to the file itself
 _MOST = 100_000  # boxes that are looked at
 
@@ -23,22 +23,22 @@ def check_inside(path: Path) -> None:
         size = path.stat().st_size
         if file.read(8)[4:] not in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"):
             return
-        for kind, content in _references(file, 0, size):
+        for kind, content in _references(file, 0, size, _WAY):
             raise MediaError(f"{path}: its media lie elsewhere, in “{_named(kind, content)}”, and nothing but the file "
                              "itself is opened; export it as one self-contained file")  # fmt: skip
 
 
-def _references(file: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    """(kind, content) of data references to other files in the boxes of bytes [begin, end)."""
+def _references(file: BinaryIO, begin: int, end: int, way: tuple[bytes, ...]) -> Iterator[tuple[bytes, bytes]]:
+    """(kind, content) of data references to other files; `way`: the boxes through which they are found in [begin, end).
+    """
     for kind, start, stop in _boxes(file, begin, end):
-        if kind in _WITHIN:
-            yield from _references(file, start, stop)
-        elif kind == b"dref":
-            for entry, a, b in _boxes(file, start + 8, stop):
-                file.seek(a)
-                content = file.read(min(b - a, 1024))
-                if len(content) >= 4 and not content[3] & _OWN:
-                    yield entry, content[4:]
+        if not way:
+            file.seek(start)
+            content = file.read(min(stop - start, 1024))
+            if len(content) >= 4 and not content[3] & _OWN:
+                yield kind, content[4:]
+        elif kind == way[0]:
+            yield from _references(file, start + 8 * (kind == b"dref"), stop, way[1:])
 
 
 def _boxes(file: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -60,8 +60,6 @@ def _boxes(file: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, int, i
 
 
 def _named(kind: bytes, content: bytes) -> str:
-    if kind == b"alis" and len(content) > 50:  # an alias record holds the file's name as a Pascal string
-        name = content[51 : 51 + content[50]]
-    else:
-        name = content.split(b"\0", 1)[0]
+    held = kind == b"alis" and len(content) > 50  # an alias record holds the file's name as a Pascal string
+    name = content[51 : 51 + content[50]] if held else content.split(b"\0", 1)[0]
     return name.decode("utf-8", "replace") or kind.decode("latin-1").strip()
