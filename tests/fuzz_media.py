@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hostile import WAV, commands, place
+from broken_media import WAV, commands, place
 
 
 def flipped(seed: int, mp4: bytes, mkv: bytes) -> tuple[str, bytes]:

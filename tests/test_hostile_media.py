@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from broken_media import MP4, READ, WAV, Run, box, commands
 from conftest import ClipSpec, write_clip
 from fuzz_media import flipped
-from hostile import MP4, READ, WAV, Run, box, commands
 
 from editalk.errors import MediaError, OutputError, TimeLimitError
 from editalk.media import decode_sound, probe

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from broken_media import Ended, Run, commands
 from conftest import ClipSpec, write_clip
-from hostile import Ended, Run, commands
 
 from editalk.errors import MediaError, OutputError
 from editalk.media.container import check_file
