@@ -22,6 +22,7 @@ from editalk.plan import EditPlan, RenderWindow
 from editalk.timebase import FrameRange
 
 _EVEN = 4  # pixels that an area begins at a multiple of: whole chroma samples
+_PLAIN = {"protocol_whitelist": "file", "format_whitelist": "matroska,webm"}
 _CLOCK = 25  # a strip counts its frames in ticks of this many a second, whatever the footage's rate
 
 
@@ -65,7 +66,7 @@ class StripWriter:
 
     def __init__(self, path: Path, like: VideoInfo, pix_fmt: str) -> None:
         self._path, self._count = path, 0
-        self._box = av.open(str(path), "w", format="matroska")
+        self._box = av.open(_name(path), "w", format="matroska")
         even = like.width % 2 == like.height % 2 == 0
         stream = self._box.add_stream("libx264" if even else "ffv1", rate=_CLOCK)
         assert isinstance(stream, VideoStream)
@@ -96,13 +97,18 @@ def read_strip(path: Path) -> Iterator[tuple[int, VideoFrame]]:
     if not path.stat().st_size:
         return
     try:
-        with av.open(str(path)) as box:
+        with av.open(_name(path), options=_PLAIN) as box:
             box.streams.video[0].thread_type = "AUTO"
             for frame in box.decode(box.streams.video[0]):
                 if frame.pts is not None and frame.time_base is not None:
                     yield round(frame.pts * frame.time_base * _CLOCK), frame
     except av.FFmpegError as error:
         raise MediaError(f"{path}: a rendered window cannot be read ({error}); delete it and run again") from error
+
+
+def _name(path: Path) -> str:
+    """For FFmpeg, which takes what stands before a colon for a protocol."""
+    return f"file:{path.absolute()}"
 
 
 def new_frames(strips: Sequence[Strip]) -> tuple[FrameRange, ...]:
@@ -121,7 +127,7 @@ def new_frames(strips: Sequence[Strip]) -> tuple[FrameRange, ...]:
 def _numbers(path: Path) -> Iterator[int]:
     """The places in the window of the pictures that a StripWriter wrote."""
     if path.stat().st_size:
-        with av.open(str(path)) as box:
+        with av.open(_name(path), options=_PLAIN) as box:
             for packet in box.demux(video=0):
                 if packet.pts is not None and packet.time_base is not None:
                     yield round(packet.pts * packet.time_base * _CLOCK)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 from editalk.reporting import Advance, Meter
+from editalk.terminal import in_json, shown
 
 _interruptions: list[BaseException] = []
 _stages: deque[Meter] = deque(maxlen=100)
@@ -107,7 +108,7 @@ class Console:
         if self.rows and (self.mode is ProgressMode.JSON or not self.quiet):
             _line(row)
         elif not self.rows and not self.quiet:
-            print(text, file=sys.stderr)
+            print(shown(text), file=sys.stderr)
 
 
 def print_error(message: str, code: int, rows: bool, error: BaseException | None = None, report: str = "") -> None:
@@ -121,7 +122,7 @@ def print_error(message: str, code: int, rows: bool, error: BaseException | None
         return
     if error is not None:
         traceback.print_exception(error)
-    print(f"editalk: {message}", file=sys.stderr)
+    print(f"editalk: {shown(message)}", file=sys.stderr)
 
 
 def _line(row: dict[str, Any]) -> None:
@@ -129,7 +130,7 @@ def _line(row: dict[str, Any]) -> None:
 
 
 def print_json(value: Any) -> None:
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    text = in_json(json.dumps(value, indent=2, ensure_ascii=False))
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:  # another encoding, or a file name that is no text

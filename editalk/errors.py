@@ -15,6 +15,7 @@ EditalkError                     1   something went wrong
 │   └── SourceError                  plan or transcript were made from another file
 ├── DeviceError                  5   no device, memory or weights for what was asked
 ├── QualityError                 6   a check of `--fail-on` failed
+├── TimeLimitError               1   it takes longer than `--time-limit` allows
 └── MediaError                   1   a media file cannot be read or written
     └── OutputError                  the result cannot be written, or exists already
 """
@@ -100,6 +101,10 @@ class DeviceError(EditalkError):
 
 class QualityError(EditalkError):
     exit_code = 6
+
+
+class TimeLimitError(EditalkError):
+    pass
 
 
 class MediaError(EditalkError):

@@ -87,12 +87,6 @@ def brief(text: str, most: int = BRIEF) -> str:
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
-def printable(text: str) -> str:
-    """A message without what a terminal would obey; it may have several lines."""
-    return "\n".join("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-                     for line in text.split("\n"))  # fmt: skip
-
-
 class _Brief(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
+from editalk.errors import TimeLimitError
+
 
 class Advance(Protocol):
     def __call__(self, steps: int, cached: bool = False) -> None:
@@ -94,3 +96,35 @@ class Silent:
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
+
+
+class Limited:
+    """Another reporter's work within so many seconds from now on: the next stage, or step of one, raises
+    TimeLimitError. What does not report (one call of a decoder, a network, a recogniser) is not stopped in its midst.
+    """
+
+    def __init__(self, reporter: KeepingReporter, seconds: float) -> None:
+        self.warnings = reporter.warnings
+        self._reporter, self._seconds, self._end = reporter, seconds, time.monotonic() + seconds
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None, unit: str = "frames") -> Iterator[Advance]:
+        self._check(name)
+        with self._reporter.stage(name, total, unit) as advance:
+
+            def moved(steps: int, cached: bool = False) -> None:
+                self._check(name)
+                advance(steps, cached)
+
+            yield moved
+
+    def say(self, message: str) -> None:
+        self._reporter.say(message)
+
+    def warn(self, message: str) -> None:
+        self._reporter.warn(message)
+
+    def _check(self, name: str) -> None:
+        if time.monotonic() > self._end:
+            raise TimeLimitError(f"the time limit of {self._seconds:g} s was reached at “{name}”; nothing was written, "
+                                 "what was rendered is kept: run again, or raise --time-limit")  # fmt: skip

@@ -15,7 +15,7 @@ LAYERS = (
     "errors", "reading", "timebase", "spoken", "cache", "reporting", "models", "audio", "media", "transcript", "asr",
     "markup", "diff", "clean", "voice", "cuts", "operations", "latent", "plan", "dub", "soundtrack", "sidecars", "face",
     "analysis", "backends", "compose", "splice", "mux", "texts", "interchange", "quality", "review", "pipeline",
-    "doctor", "upkeep", "crash", "batch", "console", "cli", "__main__",
+    "doctor", "upkeep", "terminal", "crash", "batch", "console", "cli", "__main__",
 )  # fmt: skip
 
 

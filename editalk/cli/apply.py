@@ -78,6 +78,9 @@ def apply_command(
             help="Exit 6 where this shows, OUT is kept: join. Repeatable.",
         ),
     ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option("--time-limit", metavar="SECONDS", help="Give up after so long; OUT is not written.")
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -94,7 +97,7 @@ def apply_command(
         offload=offload, lip_pass=lip_pass, region=region, face=face, transcript=transcript, language=language,
         audio_track=audio_track, captions=None if captions is None else tuple(captions), captions_out=captions_out,
         device=device, seed=seed, timeline=timeline, review=review, dry_run=dry_run, fail_on=tuple(fail_on or ()),
-        overwrite=overwrite,
+        overwrite=overwrite, time_limit=time_limit,
     )  # fmt: skip
     console = Console(quiet or not writes(), progress, as_json)
     made = run_job(job, cache_of(console), console)

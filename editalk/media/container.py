@@ -13,6 +13,8 @@ import av.error
 from av.audio.stream import AudioStream
 
 from editalk.errors import MediaError
+from editalk.media.limits import DECODER, MOST_STREAMS, MOST_TAGS, check_count, check_picture
+from editalk.media.outside import check_inside
 
 # No playlists, no scripts, no network: these can make a "video" read other files of the machine.
 FORMATS = (
@@ -26,17 +28,30 @@ _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD")
 def opened(path: Path) -> Iterator[av.container.InputContainer]:
     """The container of a local file. Raises MediaError that names the file, what is wrong and the way out."""
     check_file(path)
+    check_inside(path)
     try:
         container = av.open(
             f"file:{path.resolve()}",
             mode="r",
             metadata_errors="replace",
-            options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
+            options={"protocol_whitelist": "file", "format_whitelist": FORMATS, **DECODER},
         )
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError(why_unreadable(path, error)) from error
     with container:
+        _check_size(container, path)
         yield container
+
+
+def _check_size(container: av.container.InputContainer, path: Path) -> None:
+    """Raises MediaError for what no decoder shall make room for."""
+    check_count(path, "streams", len(container.streams), MOST_STREAMS)
+    for stream in container.streams.video:
+        if (context := getattr(stream, "codec_context", None)) is not None:
+            check_picture(path, context.width, context.height)
+            context.options = {**context.options, **DECODER}
+    tags = (container.metadata, *(stream.metadata for stream in container.streams))
+    check_count(path, "characters of metadata", sum(len(k) + len(v) for t in tags for k, v in t.items()), MOST_TAGS)
 
 
 def decodable(container: av.container.InputContainer) -> list[AudioStream]:
@@ -46,7 +61,11 @@ def decodable(container: av.container.InputContainer) -> list[AudioStream]:
 
 def check_file(path: Path) -> None:
     """Raises MediaError for what is not a readable file with something in it."""
-    if not path.exists():
+    try:
+        there = path.exists()
+    except (OSError, ValueError) as error:  # a name that no disk takes
+        raise MediaError(f"{path}: no file can have this name ({describe(error)}); check it") from error
+    if not there:
         raise MediaError(f"{path}: no such file; check the name and the folder")
     if path.is_dir():
         raise MediaError(f"{path} is a folder; name the file in it")

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from editalk.media.limits import MOST_FRAMES
 from editalk.timebase import FrameRate, nearest
 
 Ticks = NDArray[np.int64]
@@ -52,7 +53,8 @@ def constant_grid(
     """(rate, shown, variable) for increasing timestamps `pts` [n]; `shown` [frames] holds a timestamp per grid frame.
 
     An even stream keeps its own rate, snapped to the standard fraction. An uneven one gets its average rate if nearly
-    every source frame is then shown exactly once, else its nominal rate.
+    every source frame is then shown exactly once, else its nominal rate. Raises OverflowError for more than
+    `MOST_FRAMES`.
     """
     even = _even_rate(pts, last_duration, time_base, average, nominal)
     if even is not None:
@@ -60,11 +62,18 @@ def constant_grid(
     span = (int(pts[-1] - pts[0]) + last_duration) * time_base
     mean = snap(average or Fraction(len(pts)) / span)
     for rate in (mean, snap(Fraction(len(pts)) / span), _trend(pts, time_base)):
-        index = nearest_source(pts, rate, time_base, max(1, nearest(span * rate)))
+        index = nearest_source(pts, rate, time_base, _count(span * rate))
         if float((np.bincount(index, minlength=len(pts)) == 1).mean()) >= ONCE:
             return FrameRate(rate), pts[index], True
     rate = snap(_plausible(nominal, pts, time_base) or mean)
-    return FrameRate(rate), pts[nearest_source(pts, rate, time_base, max(1, nearest(span * rate)))], True
+    return FrameRate(rate), pts[nearest_source(pts, rate, time_base, _count(span * rate))], True
+
+
+def _count(frames: Fraction) -> int:
+    """Frames of the grid, at least one; arrays are made for them."""
+    if frames > MOST_FRAMES:
+        raise OverflowError(f"{float(frames):.3g} frames")
+    return max(1, nearest(frames))
 
 
 def phase(shown: Ticks, rate: FrameRate, time_base: Fraction) -> Fraction:

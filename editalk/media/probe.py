@@ -24,6 +24,16 @@ from editalk.media.fields import field_order
 from editalk.media.grid import Ticks, constant_grid, phase
 from editalk.media.image import working_colour
 from editalk.media.info import AudioInfo, Chapter, Colour, Cover, MediaInfo, PacketMap, SubtitleInfo, VideoInfo
+from editalk.media.limits import (
+    MOST_CHAPTERS,
+    MOST_COVER,
+    MOST_FRAMES,
+    check_count,
+    check_duration,
+    check_picture,
+    check_rate,
+    check_sound,
+)
 from editalk.media.sidedata import dynamic, light_level, mastering, mirrored, rotation
 from editalk.timebase import nearest
 
@@ -58,7 +68,7 @@ def probe(path: Path, track: int = 1) -> MediaInfo:
             ),
             undecoded=len(container.streams.audio) - len(decodable(container)),
             subtitles=tuple(_subtitle_info(s) for s in container.streams.subtitles),
-            chapters=_chapters(container, info.start),
+            chapters=_chapters(container, path, info.start),
             data=_data_streams(container),
             cover=_cover(container, path),
         )  # fmt: skip
@@ -135,6 +145,7 @@ def _read_packets(container: InputContainer, path: Path, video: VideoStream, aud
             if packet.stream_index != video.index:
                 continue
             found.total += 1
+            check_count(path, "frames", found.total, MOST_FRAMES)
             if packet.pts is None:
                 found.untimed += 1
             elif not packet.is_discard:
@@ -187,7 +198,10 @@ def _counted_times(path: Path, index: int, time_base: Fraction, rate: Fraction) 
     """Timestamps by counting decoded frames."""
     step = 1 / (rate * time_base)
     with opened(path) as container:
-        return [nearest(number * step) for number, _ in enumerate(container.decode(container.streams[index]))]
+        try:
+            return [nearest(number * step) for number, _ in enumerate(container.decode(container.streams[index]))]
+        except av.error.FFmpegError as error:
+            raise MediaError(f"{path}: its picture cannot be decoded ({describe(error)}); export it again") from error
 
 
 def _video_info(path: Path, stream: VideoStream, found: _Packets, first: VideoFrame) -> VideoInfo:
@@ -205,8 +219,16 @@ def _video_info(path: Path, stream: VideoStream, found: _Packets, first: VideoFr
         raise MediaError(f"{path} has a picture stream without a frame to show; export it again")
     if len(source) == 1 and not found.last_duration:
         raise MediaError(f"{path} has no duration: a single picture; name a video")
+    check_picture(path, first.width, first.height)
     duration = found.last_duration or int(np.median(np.diff(source)))
-    rate, shown, variable = constant_grid(source, duration, time_base, stream.average_rate, stream.guessed_rate)
+    lasts = (int(source[-1]) - int(source[0]) + duration) * time_base
+    check_duration(path, float(lasts))
+    try:
+        rate, shown, variable = constant_grid(source, duration, time_base, stream.average_rate, stream.guessed_rate)
+    except OverflowError as error:
+        raise MediaError(f"{path}: {error} by its timestamps; at most {MOST_FRAMES} are edited, export it again at the "
+                         "rate that it was made with") from error  # fmt: skip
+    check_rate(path, float(rate.value))
     context = stream.codec_context
     tags = Colour(int(first.color_range), int(first.color_primaries), int(first.color_trc), int(first.colorspace))
     keys = np.asarray(sorted(found.keys), np.int64).reshape(-1, 2)
@@ -238,6 +260,7 @@ def _audio_info(path: Path, stream: AudioStream, start: Fraction) -> AudioInfo:
     context = stream.codec_context
     if not context.sample_rate or not context.channels:
         raise MediaError(f"{path}: its sound has no sample rate or no channels; convert it to WAV or AAC")
+    check_sound(path, context.sample_rate, context.channels)
     return AudioInfo(
         codec=context.codec.canonical_name,
         sample_rate=context.sample_rate,
@@ -273,9 +296,10 @@ def _title(stream: Stream) -> str | None:
     return stream.metadata.get("title") or stream.metadata.get("name")  # "name": what QuickTime's box of it is called
 
 
-def _chapters(container: InputContainer, start: Fraction) -> tuple[Chapter, ...]:
-    found = []
-    for chapter in container.chapters():
+def _chapters(container: InputContainer, path: Path, start: Fraction) -> tuple[Chapter, ...]:
+    found, held = [], container.chapters()
+    check_count(path, "chapters", len(held), MOST_CHAPTERS)
+    for chapter in held:
         unit = chapter["time_base"] or Fraction(1)
         span = chapter["start"] * unit - start, chapter["end"] * unit - start
         found.append(Chapter(*span, tuple(chapter["metadata"].items())))
@@ -287,6 +311,7 @@ def _cover(container: InputContainer, path: Path) -> Cover | None:
         if stream.disposition & Disposition.attached_pic and stream.codec_context.name in ("png", "mjpeg"):
             with opened(path) as fresh:
                 packet = next(fresh.demux(fresh.streams[stream.index]))
+                check_count(path, "bytes of a cover", packet.size, MOST_COVER)
                 return Cover(stream.codec_context.name, stream.width, stream.height, bytes(packet))
     return None
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from editalk.audio import Audio, Samples
 from editalk.errors import MediaError, OutputError
 from editalk.media.container import decodable, describe, opened
+from editalk.media.limits import LOUDEST, check_lasting, check_room, check_sound
 from editalk.timebase import nearest
 
 _JITTER = Fraction(3, 2000)  # seconds: less is the timestamps' rounding, not a gap
@@ -68,7 +69,7 @@ def decode_sound(
     part = raw.with_name(raw.name + ".part")
     try:
         with part.open("wb") as out:
-            count, own_rate, own_channels = _write(_timed(path, start, channels, index), out)
+            count, own_rate, own_channels = _write(_timed(path, raw.parent, start, channels, rate, index), out, path)
         sound = SoundFile(part, count, own_rate, own_channels)
         if rate is not None and rate != own_rate:
             sound = _resampled(sound, rate)
@@ -120,15 +121,21 @@ class _Block:
     rate: int
 
 
-def _timed(path: Path, start: Fraction, channels: int | None, index: int | None) -> Iterator[_Block]:
-    """Decoded blocks with the places that their timestamps give them."""
+def _timed(
+    path: Path, folder: Path, start: Fraction, channels: int | None, at_rate: int | None, index: int | None
+) -> Iterator[_Block]:
+    """Decoded blocks with the places that their timestamps give them, if `folder` has room for all of them."""
     with opened(path) as container:
         stream = next((s for s in decodable(container) if index in (None, s.index)), None)
         if stream is None:
             raise MediaError(f"{path} has no sound")
         context = stream.codec_context
         rate, layout = context.sample_rate, context.layout
+        check_sound(path, rate, layout.nb_channels)
         wanted = channels or layout.nb_channels
+        announced = max(0.0, (container.duration or 0) / 1_000_000)
+        check_lasting(path, announced)
+        check_room(path, folder, int(announced * (rate + (at_rate or 0)) * wanted * _BYTES))
         if 1 not in (wanted, layout.nb_channels) and wanted != layout.nb_channels:
             layout = AudioLayout("stereo" if wanted == 2 else f"{wanted}c")
         convert, form, at = AudioResampler("flt", layout, rate), None, 0
@@ -170,14 +177,16 @@ def _trimmed(frame: AudioFrame, block: Samples) -> Samples:
 def _array(frames: list[AudioFrame], channels: int) -> Samples:
     """[n, channels] of packed float frames."""
     parts = [np.asarray(frame.to_ndarray(), np.float32).reshape(-1, channels) for frame in frames]
-    return np.concatenate(parts) if parts else np.zeros((0, channels), np.float32)
+    made = np.concatenate(parts) if parts else np.zeros((0, channels), np.float32)
+    return np.nan_to_num(made, copy=False, posinf=0, neginf=0).clip(-LOUDEST, LOUDEST)  # float files hold any number
 
 
-def _write(blocks: Iterator[_Block], out: BinaryIO) -> tuple[int, int, int]:
-    """Lay blocks one after another at their places; (samples, rate, channels)."""
+def _write(blocks: Iterator[_Block], out: BinaryIO, path: Path) -> tuple[int, int, int]:
+    """Lay blocks one after another at their places; (samples, rate, channels). `path`: where they are from."""
     end, rate, last = 0, 0, None
     for block in blocks:
         rate, samples, gap = block.rate, block.samples, block.at - end
+        check_lasting(path, (block.at + len(samples)) / rate)
         if last is None:
             last = np.zeros(samples.shape[1], np.float32)
             if gap > 0:
@@ -192,7 +201,7 @@ def _write(blocks: Iterator[_Block], out: BinaryIO) -> tuple[int, int, int]:
             out.write(np.ascontiguousarray(samples, "<f4").tobytes())
             end, last = end + len(samples), samples[-1]
     if last is None:
-        raise MediaError("a sound track without a sound in it")
+        raise MediaError(f"{path}: a sound track without a sound in it; export it again")
     return end, rate, len(last)
 
 

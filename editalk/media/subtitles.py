@@ -13,6 +13,7 @@ from av.stream import Stream
 from editalk.errors import MediaError
 from editalk.media.container import describe, opened
 from editalk.media.info import SubtitleInfo
+from editalk.media.limits import MOST_SUBTITLES, check_count
 
 TEXT_SUBTITLES = frozenset({"mov_text", "srt", "subrip", "text", "webvtt", "ass", "ssa"})
 """FFmpeg's names of subtitles that are text; others are pictures."""
@@ -41,7 +42,7 @@ class SubtitleTrack:
 
 def read_subtitles(path: Path, info: SubtitleInfo, start: Fraction) -> SubtitleTrack:
     """A stream of a file whose first frame is at media time `start`. Raises MediaError."""
-    found = []
+    found: list[SubtitlePacket] = []
     with opened(path) as container:
         stream = container.streams[info.index]
         try:
@@ -51,6 +52,7 @@ def read_subtitles(path: Path, info: SubtitleInfo, start: Fraction) -> SubtitleT
                     continue  # mov_text fills the time between two subtitles with empty ones
                 begin = packet.pts * packet.time_base - start
                 lasts = (packet.duration or 0) * packet.time_base
+                check_count(path, "subtitles", len(found) + 1, MOST_SUBTITLES)
                 found.append(SubtitlePacket(begin, begin + lasts, data, packet))
         except av.error.FFmpegError as error:
             raise MediaError(

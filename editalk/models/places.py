@@ -156,7 +156,8 @@ def _indexed(folder: Path, glob: str) -> set[str]:
     for index in folder.glob(f"{glob}.index.json"):
         try:
             shards = json.loads(index.read_text("utf-8"))["weight_map"].values()
-            names |= {(index.parent / shard).relative_to(folder).as_posix() for shard in shards}
+            named = {(index.parent / shard).relative_to(folder) for shard in shards}
+            names |= {path.as_posix() for path in named if ".." not in path.parts}  # the folder's own files alone
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
     return names

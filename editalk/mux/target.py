@@ -40,6 +40,7 @@ def edited_path(video: Path) -> Path:
 
 def check_place(out: Path, overwrite: bool, source: Path | None = None) -> None:
     """Raises OutputError if a file OUT cannot be written there, or may not be: it is `source`, or exists already."""
+    _check_name(out)
     folder = out.parent
     if not folder.is_dir():
         raise OutputError(f"{out}: there is no folder {folder}; make it first")
@@ -51,6 +52,19 @@ def check_place(out: Path, overwrite: bool, source: Path | None = None) -> None:
         raise OutputError(f"{out} exists already; give another name or -y to overwrite it")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{out}: the folder {folder} may not be written to; choose another or change its permissions")
+
+
+def _check_name(out: Path) -> None:
+    try:
+        out.lstat()
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
+            raise OutputError(f"{out}: the name is too long for this disk; give a shorter one, or rename the video"
+                              ) from error  # fmt: skip
+        if error.errno == errno.ELOOP:
+            raise OutputError(f"{out.parent} is a link that leads back to itself; give another folder") from error
+    except ValueError as error:  # a NUL
+        raise OutputError(f"{out}: no file can have this name; give another") from error
 
 
 def explain(out: Path, error: BaseException) -> OutputError:

@@ -16,7 +16,7 @@ from editalk.mux import edited_path
 from editalk.pipeline import Clock, Edit, Result, planned, report, run, summary
 from editalk.pipeline.captions import CaptionTexts
 from editalk.pipeline.review import write_review
-from editalk.reporting import KeepingReporter
+from editalk.reporting import KeepingReporter, Limited
 from editalk.texts import check_text_target
 
 CHECKS = ("join",)
@@ -54,6 +54,7 @@ class Job:
     dry_run: bool = False
     fail_on: tuple[str, ...] = ()
     overwrite: bool = False
+    time_limit: float | None = None
 
     @property
     def target(self) -> Path:
@@ -84,6 +85,8 @@ def check(job: Job) -> None:
     for flag, number in (("--face", job.face), ("--audio-track", job.audio_track)):
         if number is not None and number < 1:
             raise UsageError(f"{flag} {number}: they count from 1")
+    if job.time_limit is not None and not job.time_limit > 0:
+        raise UsageError(f"--time-limit {job.time_limit:g}: give seconds above 0, or leave it out")
     check_file(job.video)
 
 
@@ -93,6 +96,8 @@ def run_job(job: Job, cache: Cache, reporter: KeepingReporter) -> dict[str, Any]
     Raises EditalkError.
     """
     check(job)
+    if job.time_limit is not None:
+        reporter = Limited(reporter, job.time_limit)
     edit, target = job.edit, job.target
     texts = CaptionTexts.found(job.video, job.edited, target, job.captions, job.captions_out or "",
                                job.overwrite or job.dry_run)  # fmt: skip

@@ -116,7 +116,7 @@ def write_proxy(
 @contextmanager
 def _container(out: Path) -> Iterator[OutputContainer]:
     try:
-        with av.open(str(out), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        with av.open(f"file:{out.absolute()}", "w", format="mp4", options={"movflags": "+faststart"}) as container:
             yield container
     except (OSError, av.error.FFmpegError) as error:
         raise explain(out, error) from error

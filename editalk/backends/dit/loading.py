@@ -25,6 +25,7 @@ PREFIXES = ("transformer.", "model.diffusion_model.", "diffusion_model.", "base_
 RENAMED = {"patchify_proj": "proj_in", "adaln_single": "time_embed"}  # Lightricks' names → diffusers'
 SIDES = {"lora_A.weight": "A", "lora_down.weight": "A", "lora.down.weight": "A",
          "lora_B.weight": "B", "lora_up.weight": "B", "lora.up.weight": "B", "alpha": "alpha"}  # fmt: skip
+_PLAIN = 10_000_000  # a number up to here asks for no memory worth a word
 METADATA = "lora_adapter_metadata"  # where diffusers writes rank and alpha
 
 
@@ -36,6 +37,7 @@ def load_module(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     from safetensors import SafetensorError
 
     _check_class(folder / "config.json", kind.__name__)
+    check_sizes(folder)
     try:
         with _quiet():
             module, info = kind.from_pretrained(
@@ -56,6 +58,39 @@ def _check_class(path: Path, wanted: str) -> None:
         raise ModelsError(f"{path}: cannot be read ({error}); {WAY_OUT}") from error
     if found != wanted:
         raise ModelsError(f"{path}: is of {found}, not of {wanted}; the folder holds another family's weights")
+
+
+def check_sizes(folder: Path) -> None:
+    """Raises ModelsError where config.json describes what the weights beside it cannot hold: a network is made by its
+    configuration before a tensor is read, and a number there can ask for all memory, or for years.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path, tensors, size = folder / "config.json", 0, 0
+    try:
+        config = json.loads(path.read_text("utf-8"))
+        for part in folder.glob("*.safetensors"):
+            size += part.stat().st_size
+            with safe_open(part, "pt") as file:
+                tensors += len(file.keys())
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        raise ModelsError(f"{folder}: cannot be read ({error}); {WAY_OUT}") from error
+    for name, value in _numbers(config, ""):
+        if value > max(size, _PLAIN) or ("layers" in name and value > tensors):
+            raise ModelsError(f"{path}: {name} is {value}, more than its {tensors} tensors of {size / 1e6:.3g} MB can "
+                              f"be; {WAY_OUT}")  # fmt: skip
+
+
+def _numbers(config: object, name: str) -> Iterator[tuple[str, int]]:
+    """(name, value) of every whole number in it."""
+    if isinstance(config, dict):
+        for key, value in config.items():
+            yield from _numbers(value, str(key))
+    elif isinstance(config, list):
+        for value in config:
+            yield from _numbers(value, name)
+    elif isinstance(config, int) and not isinstance(config, bool):
+        yield name, config
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from editalk import cache as caching
-from editalk.backends.dit.loading import WAY_OUT, load_module
+from editalk.backends.dit.loading import WAY_OUT, check_sizes, load_module
 from editalk.backends.dit.tensors import read_tensors
 from editalk.errors import DeviceError, ModelsError
 
@@ -183,6 +183,7 @@ def _encoder(kind: Any, folder: Path, device: str, dtype: torch.dtype) -> Any:
     from safetensors import SafetensorError
     from transformers.utils import logging
 
+    check_sizes(folder)
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # messages are the command line's
     try:
         encoder, info = kind.from_pretrained(

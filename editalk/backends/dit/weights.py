@@ -153,10 +153,14 @@ def _vae_class(kind: object, folder: Path) -> Any:
 
 def _step(config: dict[str, Any]) -> int:
     """Frames per latent frame, by a VAE's configuration alone."""
-    if config.get("_class_name") == linear_vae.KIND:
-        return int(config["step"])
-    given = config.get("temporal_compression_ratio")
-    return int(given or config.get("patch_size_t", 1) * 2 ** sum(config.get("spatio_temporal_scaling", (1, 1, 1))))
+    try:
+        if config.get("_class_name") == linear_vae.KIND:
+            return int(config["step"])
+        given = config.get("temporal_compression_ratio")
+        found = int(given or config.get("patch_size_t", 1) * 2 ** sum(config.get("spatio_temporal_scaling", (1, 1, 1))))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ModelsError(f"a VAE whose config.json says no frames per latent frame ({error})") from error
+    return found
 
 
 def _upsampler(
