@@ -30,7 +30,7 @@ class Input:
         return cls(path, (about.st_dev, about.st_ino, about.st_ctime_ns), about.st_size, about.st_mtime_ns)
 
     def changed(self) -> bool:
-        """Where size and time are the same, its bytes count: some network disks number files anew, and times are set."""
+        """Where size and time are the same, its bytes count: network disks number files anew, and times can be set."""
         try:
             now = Input.of(self.path)
             if (now.size, now.written) != (self.size, self.written):
