@@ -11,6 +11,7 @@ left of a killed run after the next one; that one ends with 0 and the same resul
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import random
@@ -24,7 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -37,9 +38,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
-EDITED = "One three [pause 0.8s] four nine ten eleven twelve five six seven eight.\n"
+SECONDS = 3.6
+EDITED = "One three [pause 0.5s] four nine ten eleven twelve five six seven eight.\n"
 OUT = "talk.edited.mp4"
-LIMIT = 240  # seconds that a run may take
+LIMIT = 600  # seconds that a run may take
 NEAR = 1.0  # levels by which pictures of two encodings of the same may differ in the mean
 UNFINISHED = (".part", ".making-", "placing", ".run-", "editalk-")
 
@@ -107,6 +109,20 @@ class Job:
         return ["apply", str(self.work / "talk.mp4"), str(self.work / "edited.txt"), "-o", str(self.out), "--timeline",
                 "edl", "--captions-out", "srt", "--progress", "json", *self.extra, *more]  # fmt: skip
 
+    def batch(self, *more: str) -> list[str]:
+        """Three times the same edit, into three folders."""
+        rows = [{"id": f"edit {k}", "video": str(self.work / "talk.mp4"), "edited": str(self.work / "edited.txt"),
+                 "output": str(out), "timeline": "edl", "captions-out": "srt"}
+                for k, out in enumerate(self.outs)]  # fmt: skip
+        for out in self.outs:
+            out.parent.mkdir(exist_ok=True)
+        (self.folder / "jobs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return ["batch", str(self.folder / "jobs.jsonl"), "--workers", "2", "--json", *more]
+
+    @property
+    def outs(self) -> list[Path]:
+        return [self.out.parent / str(k) / OUT for k in range(3)]
+
     def environment(self) -> dict[str, str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("EDITALK_")}
         return clean | {"EDITALK_CACHE": str(self.cache), "TMPDIR": str(self.temp), "OMP_NUM_THREADS": "1",
@@ -124,10 +140,11 @@ class Run:
     reader: threading.Thread | None = None
 
     def follow(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
+        lines = self.process.stderr or self.process.stdout
+        assert lines is not None
+        for line in lines:
             self.told.append(line)
-            if line.startswith('{"stage"'):
+            if line.startswith('{"'):
                 self.seen.append((time.perf_counter() - self.began, json.loads(line)))
 
     def wait_for(self, events: int, delay: float) -> None:
@@ -154,15 +171,16 @@ class Run:
 
     @property
     def text(self) -> str:
-        return "".join(line for line in self.told if not line.startswith('{"stage"'))
+        return "".join(line for line in self.told if not line.startswith(('{"stage"', '{"event"')))
 
 
-def start(job: Job, *more: str, at: int | None = None) -> Run:
+def start(job: Job, *more: str, at: int | None = None, batch: bool = False) -> Run:
     """`at`: ends itself at so many changes of files; 0: counts them."""
     head = [sys.executable, "-m", "editalk"] if at is None else [sys.executable, "-c", HOOK, str(at), str(job.folder)]
     process = subprocess.Popen(
-        [*head, *job.command(*more)], env=job.environment(), cwd=job.folder, text=True, stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL if at != 0 else subprocess.PIPE,
+        [*head, *(job.batch(*more) if batch else job.command(*more))], env=job.environment(), cwd=job.folder, text=True,
+        stderr=subprocess.STDOUT if batch else subprocess.PIPE,
+        stdout=subprocess.PIPE if batch or at == 0 else subprocess.DEVNULL,
     )  # fmt: skip
     run = Run(process, time.perf_counter())
     run.reader = threading.Thread(target=run.follow, daemon=True)
@@ -215,17 +233,17 @@ class Reference:
         count = sum(event <= at for event in self.events)
         return count, at - (self.events[count - 1] if count else 0.0)
 
-    def same(self, job: Job, notes: Counter[str]) -> None:
+    def same(self, job: Job, notes: Counter[str], out: Path | None = None) -> None:
         """That of a job is whole and this one's."""
-        different = decoded(job.out).like(self.made)
+        out = out or job.out
+        different = decoded(out).like(self.made)
         if different == "alike":
             notes["encoded otherwise"] += 1
         elif different:
             raise BrokenError(f"the output is another one: {different}")
         for name, text in self.texts.items():
-            promise(job.out.with_name(name).exists(), f"{name} is missing beside a complete output")
-            held = job.out.with_name(name).read_bytes().replace(bytes(job.folder), b"")
-            promise(held == text, f"{name} is another one")
+            promise(out.with_name(name).exists(), f"{name} is missing beside a complete output")
+            promise(plain(out.with_name(name), job) == text, f"{name} is another one")
 
 
 def prepare(folder: Path) -> None:
@@ -234,10 +252,10 @@ def prepare(folder: Path) -> None:
     from conftest import ClipSpec, write_clip
 
     folder.mkdir(parents=True)
-    write_clip(folder / "talk.mp4", ClipSpec(rate=Fraction(25), frames=150, size=(192, 160)))
-    step = 6 / len(WORDS)
+    write_clip(folder / "talk.mp4", ClipSpec(rate=Fraction(25), frames=round(25 * SECONDS), size=(192, 160)))
+    step = SECONDS / len(WORDS)
     words = [{"word": f" {w}", "start": (k + 0.1) * step, "end": (k + 0.9) * step} for k, w in enumerate(WORDS)]
-    segment = {"id": 0, "start": 0.0, "end": 6.0, "text": " ".join(WORDS), "words": words}
+    segment = {"id": 0, "start": 0.0, "end": SECONDS, "text": " ".join(WORDS), "words": words}
     data = {"text": " ".join(WORDS), "language": "en", "segments": [segment]}
     (folder / "talk.transcript.json").write_text(json.dumps(data))
     (folder / "edited.txt").write_text(EDITED)
@@ -258,10 +276,14 @@ def refer(folder: Path, extra: tuple[str, ...]) -> Reference:
     changes = int(run.process.stdout.read() or 0)
     promise(run.end() == 0, f"the undisturbed run failed: {run.text}")
     seconds = time.perf_counter() - run.began
-    texts = {p.name: p.read_bytes().replace(bytes(folder), b"") for p in job.out.parent.iterdir()
-             if p != job.out and p.suffix != ".html"}  # fmt: skip
+    texts = {p.name: plain(p, job) for p in job.out.parent.iterdir() if p != job.out and p.suffix != ".html"}
     made = decoded(job.out)
     return Reference(job, made, texts, tuple(at for at, _ in run.seen), seconds, changes, need)
+
+
+def plain(text: Path, job: Job) -> bytes:
+    """Without the folders in it."""
+    return text.read_bytes().replace(bytes(text.parent), b"").replace(bytes(job.folder), b"")
 
 
 def size(folder: Path) -> int:
@@ -576,6 +598,56 @@ def old(trial: Trial) -> None:
     again(trial.job, trial.reference, trial.notes)
 
 
+def batch_killed(trial: Trial) -> None:
+    """A batch is killed at a moment, and resumed at once, while its workers may still be ending."""
+    trial.told = "SIGKILL of the batch"
+    run = start(trial.job, batch=True)
+    batch_moment(trial, run)
+    run.process.kill()
+    promise(run.process.wait(LIMIT) in (0, -9), f"killed, but it ended otherwise: {run.text[-500:]}")
+    for out in trial.job.outs:
+        if out.exists():
+            trial.reference.same(trial.job, trial.notes, out)
+    batch_again(trial)
+
+
+def worker_killed(trial: Trial) -> None:
+    """One of a batch's workers is killed at a moment, or several are one after the other."""
+    import psutil
+
+    count = trial.draw.choice((1, 1, 2, 3))
+    trial.told = f"SIGKILL of {count} workers"
+    run = start(trial.job, "--retries", "3", batch=True)
+    batch_moment(trial, run)
+    for _ in range(count):
+        with suppress(psutil.Error):
+            workers = psutil.Process(run.process.pid).children()
+            if workers:
+                trial.draw.choice(workers).kill()
+        time.sleep(trial.draw.random())
+    code = run.end()
+    clean(run.text)
+    promise(code == 0, f"a killed worker ends the batch with {code}: {run.text[-500:]}")
+    for out in trial.job.outs:
+        trial.reference.same(trial.job, trial.notes, out)
+    batch_again(trial)
+
+
+def batch_moment(trial: Trial, run: Run) -> None:
+    at = trial.draw.random() * 3 * trial.reference.seconds
+    trial.told += f" after {at:.2f} s"
+    run.wait_for(1, at)
+
+
+def batch_again(trial: Trial) -> None:
+    run = start(trial.job, "--resume", batch=True)
+    code = run.end()
+    promise(code == 0, f"the resumed batch ends with {code}: {run.text[-600:]}")
+    for out in trial.job.outs:
+        trial.reference.same(trial.job, trial.notes, out)
+    nothing_left(trial.job)
+
+
 KINDS: dict[str, Callable[[Trial], None]] = {
     "kill -9 at a moment": kill,
     "kill -9 at a change of a file": kill_at_change,
@@ -586,6 +658,8 @@ KINDS: dict[str, Callable[[Trial], None]] = {
     "cache entry damaged": damaged,
     "cache gone or read-only": without_cache,
     "two processes, one output": two,
+    "batch killed, resumed": batch_killed,
+    "a batch's worker killed": worker_killed,
 }
 
 
@@ -626,11 +700,19 @@ def unshared() -> bool:
 
 
 def trials(folder: Path, given: argparse.Namespace) -> int:
-    kinds = [kind for kind in KINDS if not given.kind or kind in given.kind]
-    references = {extra: refer(folder / f"reference{len(extra)}", extra) for extra in ((), ("--review",))}
-    plain = references[()]
-    print(f"undisturbed: {plain.seconds:.1f} s, {len(plain.events)} events, {plain.changes} changes of files, "
-          f"need {plain.need}", flush=True)  # fmt: skip
+    known = list(KINDS) if importlib.util.find_spec("editalk.batch") else [k for k in KINDS if "batch" not in k]
+    kinds = [kind for kind in known if not given.kind or kind in given.kind]
+    references: dict[tuple[str, ...], Reference] = {}
+    making = threading.Lock()
+
+    def reference_of(extra: tuple[str, ...]) -> Reference:
+        with making:
+            if extra not in references:
+                made = references[extra] = refer(folder / f"reference{len(extra)}", extra)
+                print(f"undisturbed{' '.join(('', *extra))}: {made.seconds:.1f} s, {len(made.events)} events, "
+                      f"{made.changes} changes of files, bytes needed: {made.need}", flush=True)  # fmt: skip
+            return references[extra]
+
     prepare(folder / "other")
     noise = np.random.default_rng(7).bytes(4000)
     other = (folder / "other" / "talk.mp4").read_bytes() + noise
@@ -642,16 +724,18 @@ def trials(folder: Path, given: argparse.Namespace) -> int:
         draw = random.Random(f"{given.seed}-{number}")
         kind = kinds[number % len(kinds)]
         extra = ("--review",) if draw.random() < 0.15 else ()
-        job = Job(folder / f"run{number}", extra)
-        shutil.copytree(references[extra].job.work, job.work, copy_function=shutil.copy2)
+        job, reference = Job(folder / f"run{number}", extra), reference_of(extra)
+        shutil.copytree(reference.job.work, job.work, copy_function=shutil.copy2)
         for made in (job.cache, job.temp, job.out.parent):
             made.mkdir()
         (job.folder / "other.mp4").write_bytes(other)
-        if draw.random() < 0.5:  # late faults come sooner where little is left to do
+        have = draw.random()
+        if have > 0.2:  # most of the time goes into looking at faces, and faults come late
             shutil.rmtree(job.cache)
-            shutil.copytree(references[extra].job.cache, job.cache)
+            without = shutil.ignore_patterns("window", "proxy") if have < 0.7 else None
+            shutil.copytree(reference.job.cache, job.cache, ignore=without)
         own = Counter[str]()
-        trial = Trial(job, references[extra], draw, own)
+        trial = Trial(job, reference, draw, own)
         try:
             KINDS[kind](trial)
         except Exception as error:
