@@ -428,10 +428,12 @@ def disk(folder: Path, room: int) -> Iterator[None]:
 def full(trial: Trial) -> None:
     """One of the disks is too small."""
     name = trial.draw.choice(("cache", "temp", "out"))
-    need = trial.reference.need[name]
-    room = int(need * trial.draw.random()) if trial.draw.random() < 0.6 else need - trial.draw.randrange(1, 40_000)
-    trial.told = f"{name} full at {room} of {need} bytes"
     folder = trial.job.folder / name
+    held = size(folder)  # a cache that is not empty
+    need = max(40_000, trial.reference.need[name] - held)
+    share = int(need * trial.draw.random()) if trial.draw.random() < 0.6 else need - trial.draw.randrange(1, 40_000)
+    room = held + share
+    trial.told = f"{name} full after {share} of {need} bytes"
     with disk(folder, room):
         run = start(trial.job)
         code = run.end()
