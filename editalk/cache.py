@@ -143,6 +143,10 @@ def digest_file(entry: Path) -> Path:
     return entry.with_name(entry.name + _DIGEST)
 
 
+def _line(path: Path, name: str) -> bytes:
+    return f"{digest(path)}  {name}\n".encode()
+
+
 class Cache:
     """Files named by what they were made from. One that `held` finds is complete and as it was made: a digest lies
     beside it. Both may be made by several processes at once.
@@ -192,7 +196,7 @@ class Cache:
             return False
         try:
             kept = digest_file(path).read_bytes()
-            if path.is_file() and kept[:64] == digest(path).encode():
+            if path.is_file() and kept == _line(path, path.name):
                 return True
         except FileNotFoundError:  # killed between the two, or of a time without digests
             return False
@@ -218,7 +222,7 @@ class Cache:
             ) as folder:
                 part, beside = Path(folder) / target.name, Path(folder) / digest_file(target).name
                 yield part
-                beside.write_text(f"{digest(part)}  {target.name}\n", "utf-8")
+                beside.write_bytes(_line(part, target.name))
                 if inputs is not None:
                     inputs.check()
                 for made, place in ((part, target), (beside, digest_file(target))):
