@@ -228,10 +228,13 @@ class Reference:
     need: dict[str, int]
 
     def moment(self, draw: random.Random) -> tuple[int, float]:
-        """(events, seconds after the last of them) of a moment, late ones more often."""
-        at = self.seconds * (draw.random() if draw.random() < 0.4 else 1 - 0.5 * draw.random() ** 2)
-        count = sum(event <= at for event in self.events)
-        return count, at - (self.events[count - 1] if count else 0.0)
+        """(events, seconds after the last of them) of a moment, late ones more often. Events, not seconds, say how far
+        a run is: how long one takes depends on what else the machine does.
+        """
+        many = len(self.events)
+        count = round(many * draw.random()) if draw.random() < 0.6 else many - draw.randrange(3)
+        later = self.events[count] if count < many else self.seconds
+        return count, draw.random() * min(0.5, later - (self.events[count - 1] if count else 0.0))
 
     def same(self, job: Job, notes: Counter[str], out: Path | None = None) -> None:
         """That of a job is whole and this one's."""
@@ -636,9 +639,9 @@ def worker_killed(trial: Trial) -> None:
 
 
 def batch_moment(trial: Trial, run: Run) -> None:
-    at = trial.draw.random() * 3 * trial.reference.seconds
-    trial.told += f" after {at:.2f} s"
-    run.wait_for(1, at)
+    events, delay = trial.draw.randrange(1, 50), trial.draw.random()
+    trial.told += f" after event {events} and {delay:.2f} s"
+    run.wait_for(events, delay)
 
 
 def batch_again(trial: Trial) -> None:
