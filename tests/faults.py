@@ -397,7 +397,8 @@ def stop(trial: Trial) -> None:
     early = len(run.seen) == 0
     run.process.send_signal(number)
     code = run.end()
-    ends = {0, 128 + number} | ({-number} if early else set())  # Python itself is still starting
+    early = early or (code == -number and trial.job.out.exists())  # Python itself is still starting, or ending
+    ends = {0, 128 + number} | ({-number} if early else set())
     promise(code in ends, f"{number.name} ends with {code}: {run.text[-300:]}")
     if not early:
         clean(run.text)
