@@ -138,6 +138,11 @@ def _runs(process: int) -> bool:
     return True
 
 
+def _forgotten(path: Path) -> None:
+    with suppress(OSError):  # a disk that has become read-only; the next run that may removes it
+        path.unlink()
+
+
 def digest_file(entry: Path) -> Path:
     """Where the digest of a cache's entry lies."""
     return entry.with_name(entry.name + _DIGEST)
@@ -163,7 +168,7 @@ class Cache:
                 left.unlink(missing_ok=True)
             handle, name = tempfile.mkstemp(prefix=_RUN + owner(), dir=self.root)
             os.close(handle)
-            weakref.finalize(self, Path(name).unlink, missing_ok=True)
+            weakref.finalize(self, _forgotten, Path(name))
         except OSError:
             self._own = tempfile.TemporaryDirectory(prefix="editalk-" + owner(), ignore_cleanup_errors=True)
             self.root = Path(self._own.name)
