@@ -397,7 +397,8 @@ def stop(trial: Trial) -> None:
     early = len(run.seen) == 0
     run.process.send_signal(number)
     code = run.end()
-    early = early or (code == -number and trial.job.out.exists())  # Python itself is still starting, or ending
+    # Python itself is still starting, or ending, where it says so of its threads
+    early = early or (trial.job.out.exists() and (code == -number or "Exception ignored in" in run.text))
     ends = {0, 128 + number} | ({-number} if early else set())
     promise(code in ends, f"{number.name} ends with {code}: {run.text[-300:]}")
     if not early:
