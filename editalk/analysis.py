@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from editalk.cache import Cache, key
 from editalk.cuts import CutEvidence, choose_cut, choose_place, face_pose, frame_levels, lid_openings, thumbnail
 from editalk.face import FaceTrack, FaceTracker, Picture, square
+from editalk.inputs import Inputs
 from editalk.media import FrameReader, MediaInfo, SoundFile, to_image
 from editalk.media.image import plane_array, to_working
 from editalk.reporting import Reporter
@@ -51,15 +52,16 @@ class Block:
 class Analysis:
     """Face track, thumbnails and frame-to-frame steps of a source, a block at a time.
 
-    `sound`: mono, from the first frame on. `face`: the N-th face from the left, None: the largest.
+    `sound`: mono, from the first frame on. `face`: the N-th face from the left, None: the largest. `inputs`: what must
+    not change before anything is kept.
     """
 
     def __init__(
         self, info: MediaInfo, reader: FrameReader, sound: SoundFile, words: Sequence[Word], cache: Cache,
-        reporter: Reporter, face: int | None = None,
+        reporter: Reporter, face: int | None = None, inputs: Inputs | None = None,
     ) -> None:  # fmt: skip
         self.info, self.reader, self.sound, self.words = info, reader, sound, words
-        self.cache, self.reporter, self.face = cache, reporter, face
+        self.cache, self.reporter, self.face, self.inputs = cache, reporter, face, inputs
         self.size = max(1, info.video.rate.frames(BLOCK))
         self._blocks: dict[int, Block] = {}
         self._looked = 0  # blocks that were not in the cache
@@ -154,13 +156,13 @@ class Analysis:
     def _block(self, k: int) -> Block:
         if k not in self._blocks:
             path = self.cache.path("face", key("face", VERSION, self.info.sha256, self.face, self.size, k) + ".npz")
-            held = _load(path)
+            held = _load(path) if self.cache.held(path) else None
             if held is None:
                 held = self._look(k)
                 packed = io.BytesIO()  # a zip on a disk that fills up would complain on its own
                 np.savez(packed, frames=held.track.frames, points=held.track.points, thumbs=held.thumbs,
                          motion=held.motion, steps=held.steps)  # fmt: skip
-                with self.cache.making(path) as part:
+                with self.cache.making(path, self.inputs) as part:
                     part.write_bytes(packed.getbuffer())
             self._blocks[k] = held
         return self._blocks[k]
@@ -312,7 +314,7 @@ def _together(a: CutEvidence, b: CutEvidence) -> CutEvidence:
 
 
 def _load(path: Path) -> Block | None:
-    """A kept block; None where there is none or it is damaged, which is then made anew."""
+    """A kept block; None where it is not one."""
     try:
         with np.load(path, allow_pickle=False) as file:
             track = FaceTrack(file["frames"], file["points"])

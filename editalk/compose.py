@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from editalk.backends.base import Rendered
 from editalk.errors import MediaError
 from editalk.media import FrameReader, VideoInfo, to_frame
+from editalk.media.container import describe
 from editalk.media.image import copied, plane_array, to_working
 from editalk.plan import EditPlan, RenderWindow
 from editalk.timebase import FrameRange
@@ -66,7 +67,7 @@ class StripWriter:
 
     def __init__(self, path: Path, like: VideoInfo, pix_fmt: str) -> None:
         self._path, self._count = path, 0
-        self._box = av.open(_name(path), "w", format="matroska")
+        self._box = av.open(_name(path), "w", format="matroska", options={"fflags": "+bitexact"})
         even = like.width % 2 == like.height % 2 == 0
         stream = self._box.add_stream("libx264" if even else "ffv1", rate=_CLOCK)
         assert isinstance(stream, VideoStream)
@@ -94,16 +95,20 @@ class StripWriter:
 
 def read_strip(path: Path) -> Iterator[tuple[int, VideoFrame]]:
     """(place in the window, picture) of what a StripWriter wrote."""
-    if not path.stat().st_size:
-        return
     try:
+        if not path.stat().st_size:
+            return
         with av.open(_name(path), options=_PLAIN) as box:
             box.streams.video[0].thread_type = "AUTO"
             for frame in box.decode(box.streams.video[0]):
                 if frame.pts is not None and frame.time_base is not None:
                     yield round(frame.pts * frame.time_base * _CLOCK), frame
-    except av.FFmpegError as error:
-        raise MediaError(f"{path}: a rendered window cannot be read ({error}); delete it and run again") from error
+    except (av.FFmpegError, OSError, IndexError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> MediaError:
+    return MediaError(f"{path}: a rendered window cannot be read ({describe(error)}); run again")
 
 
 def _name(path: Path) -> str:
@@ -126,11 +131,14 @@ def new_frames(strips: Sequence[Strip]) -> tuple[FrameRange, ...]:
 
 def _numbers(path: Path) -> Iterator[int]:
     """The places in the window of the pictures that a StripWriter wrote."""
-    if path.stat().st_size:
-        with av.open(_name(path), options=_PLAIN) as box:
-            for packet in box.demux(video=0):
-                if packet.pts is not None and packet.time_base is not None:
-                    yield round(packet.pts * packet.time_base * _CLOCK)
+    try:
+        if path.stat().st_size:
+            with av.open(_name(path), options=_PLAIN) as box:
+                for packet in box.demux(video=0):
+                    if packet.pts is not None and packet.time_base is not None:
+                        yield round(packet.pts * packet.time_base * _CLOCK)
+    except (av.FFmpegError, OSError, IndexError) as error:
+        raise _unreadable(path, error) from error
 
 
 @dataclass(frozen=True)

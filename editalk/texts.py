@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from editalk.cache import abandoned, owner
 from editalk.errors import OutputError
-from editalk.mux import check_place, explain
+from editalk.inputs import digest
+from editalk.mux import check_place, explain, place
+
+_RECORD = "placing"  # ends the name of a record of texts that are put beside an output
 
 
 def check_text_target(path: Path, overwrite: bool, source: Path | None = None, made: bool = False) -> None:
@@ -29,17 +36,62 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: {error.strerror or error}") from error
 
 
-def write_texts(texts: dict[Path, str]) -> None:
-    """All of them whole, or none. Raises OutputError."""
-    parts = {path: path.with_name(f".{path.name[:40]}.{os.getpid()}.{k}.part") for k, path in enumerate(texts)}
-    path = next(iter(texts))
+def write_texts(texts: dict[Path, str], overwrite: bool = True) -> None:
+    """All of them whole, or none. `overwrite` False: nor over what has appeared meanwhile. Raises OutputError."""
+    with beside(texts, overwrite):
+        pass
+
+
+@contextmanager
+def beside(texts: dict[Path, str], overwrite: bool, out: Path | None = None) -> Iterator[None]:
+    """Texts in their places; what the block does comes last, and if it fails they go again, but with `overwrite`.
+
+    `out`: what the block puts into its place. Until it is there, a record beside it says what was put there first, so
+    that `withdraw` can mend it after a kill. Raises OutputError.
+    """
+    parts = {path: path.with_name(f".{path.name[:40]}.{owner()}{k}.part") for k, path in enumerate(texts)}
+    placed: list[Path] = []
+    record: Path | None = None
+    path = out or next(iter(texts), Path())
     try:
         for path, text in texts.items():
+            for left in abandoned(path.parent, f".{path.name[:40]}.", ".part"):
+                left.unlink(missing_ok=True)
             parts[path].write_text(text, "utf-8", errors="backslashreplace")
+        if out is not None and texts and not overwrite:
+            record = out.with_name(f"{_begin(out)}{owner()}{_RECORD}")
+            record.write_text(json.dumps({path.name: digest(part) for path, part in parts.items()}), "utf-8")
         for path, part in parts.items():
-            os.replace(part, path)
-    except OSError as error:
-        raise explain(path, error) from error
+            place(part, path, overwrite)
+            placed.append(path)
+        yield
+    except BaseException as error:
+        for made in placed if not overwrite else ():
+            made.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise explain(path, error) from error
+        raise
     finally:
         for part in parts.values():
             part.unlink(missing_ok=True)
+        if record is not None:
+            record.unlink(missing_ok=True)
+
+
+def withdraw(out: Path) -> None:
+    """What a killed run put beside an output that it then did not get to goes, unless somebody has changed it."""
+    for record in list(abandoned(out.parent, _begin(out), _RECORD)):
+        try:
+            texts = {} if out.exists() else json.loads(record.read_text("utf-8"))
+            for name, kept in texts.items():
+                text = out.with_name(Path(name).name)
+                if text.is_file() and digest(text) == kept:
+                    text.unlink()
+            record.unlink(missing_ok=True)
+        except (OSError, ValueError):  # half a record: it was killed before it put anything anywhere
+            with suppress(OSError):
+                record.unlink(missing_ok=True)
+
+
+def _begin(out: Path) -> str:
+    return f".{out.name[:40]}."

@@ -1,6 +1,7 @@
 """Upkeep of the cache: how much lies there, and what goes first when it shall be less.
 
-Only what the cache itself made is counted and removed: files straight below a stage's folder whose names are hashes.
+Only what the cache itself made is counted and removed: files straight below a stage's folder whose names are hashes,
+each with its digest.
 Links are never followed. What a running editalk has used since its start stays.
 """
 
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from editalk.cache import abandoned, default_root, running_since
+from editalk.cache import abandoned, default_root, digest_file, running_since
 from editalk.errors import OutputError, UsageError
 
 _ENTRY = re.compile(r"[0-9a-f]{32}\.[a-z0-9]+")
@@ -143,8 +144,13 @@ def _entries(root: Path) -> Iterator[Entry]:
         for item in _listed(stage):
             about = _about(Path(item.path)) if _ENTRY.fullmatch(item.name) else None
             if about is not None and stat.S_ISREG(about.st_mode):
-                size = getattr(about, "st_blocks", 0) * 512 or about.st_size
-                yield Entry(Path(item.path), stage.name, size, _used(about))
+                beside = _about(digest_file(Path(item.path)))
+                yield Entry(Path(item.path), stage.name, _size(about) + (_size(beside) if beside else 0), _used(about))
+
+
+def _size(about: os.stat_result) -> int:
+    """Bytes on the disk."""
+    return int(getattr(about, "st_blocks", 0)) * 512 or about.st_size
 
 
 def _about(path: Path) -> os.stat_result | None:
@@ -179,7 +185,7 @@ def _left(root: Path) -> Iterator[Path]:
 
 
 def _remove_left(root: Path) -> None:
-    """Of killed runs: a folder with one file in it."""
+    """Of killed runs: a folder with files in it, and digests whose entry is gone."""
     for folder in list(_left(root)):
         if stat.S_ISDIR(folder.lstat().st_mode):
             for item in _listed(folder):
@@ -189,12 +195,18 @@ def _remove_left(root: Path) -> None:
                 folder.rmdir()
             except OSError:  # somebody put something else there
                 continue
+    for stage in _folders(root):
+        for item in _listed(stage):
+            entry = Path(item.path).with_suffix("")
+            if Path(item.path) == digest_file(entry) and _ENTRY.fullmatch(entry.name) and not os.path.lexists(entry):
+                _gone(Path(item.path))
 
 
 def _gone(path: Path) -> bool:
     """Whether it went; another process may have been quicker. Raises OutputError."""
     try:
         path.unlink()
+        digest_file(path).unlink(missing_ok=True)
     except FileNotFoundError:
         return False
     except OSError as error:

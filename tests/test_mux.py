@@ -280,3 +280,26 @@ def test_sound_and_pictures_of_another_kind_are_refused(clip: Clip, tmp_path: Pa
             writer.video(to_frame(picture(0, (80, 60)), info.video))
         writer.video(to_frame(picture(0), info.video))
         writer.sound(Audio(chirp(1764), 44100))
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_appears_meanwhile_stays_unless_it_may_go(clip: Clip, tmp_path: Path, overwrite: bool) -> None:
+    info = probe(clip("mono"))
+    out = tmp_path / "out.mp4"
+
+    def work() -> None:
+        with FrameReader(info) as reader, Writer(out, info, info.video.rate, overwrite=overwrite) as writer:
+            for _, frame in reader.iterate():
+                writer.video(frame)
+            assert writer.complete().exists()
+            out.write_bytes(b"somebody else's")
+
+    if overwrite:
+        work()
+        with av.open(str(out)) as container:
+            assert container.streams.video[0].frames == info.video.frames
+    else:
+        with pytest.raises(OutputError, match="has appeared"):
+            work()
+        assert out.read_bytes() == b"somebody else's"
+    assert list(tmp_path.iterdir()) == [out]

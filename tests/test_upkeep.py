@@ -168,3 +168,18 @@ def test_a_limit_holds_after_a_run(
     monkeypatch.setenv("EDITALK_CACHE_LIMIT", "20kB")
     assert main(["apply", "nobody.mp4", "nothing.txt"]) == 1
     assert usage(root).size == 16384
+
+
+def test_a_digest_counts_and_goes_with_its_entry(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    paths = [cache.path("window", f"{key(k)}.bin") for k in range(2)]
+    for path in paths:
+        with cache.making(path) as part:
+            part.write_bytes(os.urandom(8192))
+        os.utime(path, (time.time() - DAY,) * 2)
+    assert [(s.entries, s.size) for s in usage(tmp_path).stages] == [(2, 2 * (8192 + 4096))]
+    paths[0].unlink()  # by hand
+    clear(tmp_path, older=2 * DAY)
+    assert {p.name for p in (tmp_path / "window").iterdir()} == {paths[1].name, f"{paths[1].name}.sha256"}
+    assert clear(tmp_path).entries == 1
+    assert list((tmp_path / "window").iterdir()) == []

@@ -17,7 +17,7 @@ from editalk.batch.options import files, values_of
 from editalk.batch.work import Outcome
 from editalk.batch.workers import Task
 from editalk.cache import key
-from editalk.media.probe import sha256
+from editalk.inputs import digest
 from editalk.mux.target import explain
 from editalk.pipeline.captions import beside as captions_beside
 from editalk.pipeline.job import Job
@@ -63,7 +63,7 @@ def content_key(job: Job) -> str:
 
 @lru_cache(maxsize=1024)
 def _digest(path: Path, at: Stamp | None) -> str | None:
-    return None if at is None else sha256(path)
+    return None if at is None else digest(path)
 
 
 class _Lines:

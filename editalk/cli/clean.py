@@ -67,7 +67,7 @@ def clean_command(
     console = Console(quiet, progress, as_json)
     how = Listening(language=language, track=audio_track)
     made = cleaned(video, transcript, how, wanted, cache_of(console), console)
-    write_texts({target: made.text})
+    write_texts({target: made.text}, overwrite)
     console.say(f"{video}: {made.summary()}")
     if as_json:
         print_json({"output": str(target), "seconds": round(made.seconds, 3), "duration": round(made.duration, 3),

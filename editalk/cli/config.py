@@ -110,7 +110,7 @@ def config_init(
     target = settings.user_file() if user else path or Path(settings.NAME)
     check_text_target(target, overwrite, made=user)
     make_folder(target.parent)
-    write_texts({target: template(_known(context))})
+    write_texts({target: template(_known(context))}, overwrite)
     Console().say(f"wrote {target}")
 
 

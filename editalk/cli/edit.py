@@ -189,10 +189,11 @@ def plan_command(
         spans = [window.span for window in ready.plan.windows]
         texts = timelines(writers, base, edited_path(video), ready.plan, spans, ready.source.info, ready.voices,
                           ready.transcript)  # fmt: skip
+        ready.source.inputs.check()
     if out is not None:
         texts = {out: text, **texts}
     if texts:
-        write_texts(texts)
+        write_texts(texts, overwrite)
     for path in texts:
         console.say(f"wrote {path}")
     if out is None:

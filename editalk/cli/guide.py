@@ -80,7 +80,7 @@ def man_command(
     for target in texts:
         check_text_target(target, overwrite, made=True)
     make_folder(folder)
-    write_texts(texts)
+    write_texts(texts, overwrite)
     Console().say(f"wrote {len(texts)} pages into {folder}")
 
 

@@ -121,7 +121,7 @@ Seed = Annotated[int, typer.Option("--seed", rich_help_panel=BACKEND, help="For 
 def cache_of(console: Console) -> Cache:
     from editalk.cache import Cache, default_root
 
-    cache = Cache()
+    cache = Cache(warn=console.warn)
     if not cache.lasting:
         console.warn(f"{default_root()} cannot be written, so nothing is kept for the next run; let EDITALK_CACHE name "
                      "another folder")  # fmt: skip

@@ -69,9 +69,9 @@ def review_command(
     from editalk.cache import scratch
     from editalk.media.container import check_file
     from editalk.mux import edited_path
-    from editalk.pipeline import Clock, Edit, run
+    from editalk.pipeline import Clock, Edit, report, run
     from editalk.pipeline.job import reviewed
-    from editalk.texts import check_text_target
+    from editalk.texts import check_text_target, write_texts
 
     if (edited is None) == (plan is None):
         raise UsageError("give either EDITED or --plan")
@@ -89,7 +89,10 @@ def review_command(
         result = run(edit, folder / edited_path(video).name, False, cache, clock, console)
         if result is None:
             return  # of several processes another one reports
-        made = reviewed(edit, result, page, cache, clock, console) | {"warnings": console.warnings}
+        text = reviewed(edit, result, result.output, cache, clock, console)
+    write_texts({page: text}, overwrite)
+    made = report(result, clock) | {"review": str(page), "review_bytes": page.stat().st_size}
+    made |= {"warnings": console.warnings}
     del made["output"]  # it is gone
     if as_json:
         print_json(made)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from editalk.errors import MediaError
+from editalk.inputs import digest
 from editalk.media.container import decodable, describe, opened
 from editalk.media.fields import field_order
 from editalk.media.grid import Ticks, constant_grid, phase
@@ -60,7 +60,7 @@ def probe(path: Path, track: int = 1) -> MediaInfo:
             duration=float(info.rate.seconds(info.frames)),
             metadata=tuple(container.metadata.items()),
             timecode=_tag(container, "timecode"),
-            sha256=sha256(path),
+            sha256=digest(path),
             reel=_tag(container, "reel_name", "com.apple.proapps.reel"),
             further=tuple(
                 _audio_info(path, s, (s.start_time or 0) * (s.time_base or Fraction(1)))
@@ -87,12 +87,6 @@ def probe_audio(path: Path) -> AudioInfo:
             raise MediaError(f"{path} has a sound stream without a sound in it; export it again")
         start = Fraction(0) if frame.pts is None or frame.time_base is None else frame.pts * frame.time_base
         return _audio_info(path, stream, start)
-
-
-def sha256(path: Path) -> str:
-    """Of the file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _picture(container: InputContainer, path: Path) -> VideoStream:

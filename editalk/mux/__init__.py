@@ -5,7 +5,7 @@ from editalk.mux.losses import losses
 from editalk.mux.sound import check_sounds
 from editalk.mux.sound_encoders import audio_codec
 from editalk.mux.subtitles import subtitle_codec
-from editalk.mux.target import CONTAINERS, check_place, check_target, edited_path, explain, form_of, suffix_for
+from editalk.mux.target import CONTAINERS, check_place, check_target, edited_path, explain, form_of, place, suffix_for
 from editalk.mux.writer import Writer
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "explain",
     "form_of",
     "losses",
+    "place",
     "subtitle_codec",
     "suffix_for",
     "video_codec",

@@ -77,6 +77,30 @@ def explain(out: Path, error: BaseException) -> OutputError:
     return OutputError(f"{out} cannot be written: {getattr(error, 'strerror', None) or error}")
 
 
+def place(part: Path, out: Path, overwrite: bool) -> None:
+    """A complete file to where it belongs, in one step; `part` may be left, too. Not over one that has appeared there
+    meanwhile, unless `overwrite`. Raises OutputError, OSError.
+    """
+    flush_to_disk(part)
+    if not overwrite:
+        try:
+            os.link(part, out)  # unlike a rename it never replaces
+            return
+        except FileExistsError as error:
+            raise _taken(out) from error
+        except OSError:  # a disk without hard links: then nothing is better than to look first
+            if os.path.lexists(out):
+                raise _taken(out) from None
+    os.replace(part, out)
+
+
+def _taken(out: Path) -> OutputError:
+    return OutputError(
+        f"{out} has appeared while it was being made, from another process? It stays as it is; give another name or -y "
+        "to overwrite it; what was rendered is kept"
+    )
+
+
 def flush_to_disk(path: Path) -> None:
     """A rename that reached the disk before the bytes would leave an empty file after a power cut."""
     with path.open("rb+") as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -36,7 +35,7 @@ from editalk.mux.cover import cover_packet, cover_stream
 from editalk.mux.sound import audio_stream, check_sounds
 from editalk.mux.spliced import Spliced
 from editalk.mux.subtitles import SubtitleWriter
-from editalk.mux.target import check_target, explain, flush_to_disk
+from editalk.mux.target import check_target, explain, place
 from editalk.mux.video import video_stream
 from editalk.splice import Coded
 from editalk.timebase import FrameRate
@@ -159,10 +158,10 @@ class Writer:
         self._mux(stream, frame)
         self.samples[info.index] += len(chunk.samples)
 
-    def close(self) -> None:
-        """Complete the file and put it in its place."""
+    def complete(self) -> Path:
+        """The complete file, which is not in its place yet."""
         if self._container is None:
-            return
+            return self._part
         try:
             self._mux(self._video, None)
             for sound in self._audio.values():
@@ -173,10 +172,21 @@ class Writer:
             self._check()
             if self._verify is not None:
                 self._verify(self._part)
-            flush_to_disk(self._part)
-            check_target(self.out, self.overwrite, self.like.path)
-            os.replace(self._part, self.out)
-        except (OSError, av.error.FFmpegError, ValueError) as error:
+        except BaseException as error:
+            self._discard()
+            if isinstance(error, (OSError, av.error.FFmpegError, ValueError)):
+                raise self._failed(error) from error
+            raise
+        return self._part
+
+    def close(self) -> None:
+        """Complete the file and put it in its place."""
+        part = self.complete()
+        try:
+            if part.exists():  # else it is closed already
+                check_target(self.out, True, self.like.path)
+                place(part, self.out, self.overwrite)
+        except OSError as error:
             raise self._failed(error) from error
         finally:
             self._discard()

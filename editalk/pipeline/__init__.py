@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,9 +15,9 @@ from editalk.backends.base import Backend
 from editalk.cache import Cache, scratch
 from editalk.errors import DeviceError, PlanError, SourceError, UsageError
 from editalk.face import FaceTracker
+from editalk.inputs import Inputs, digest
 from editalk.interchange import Writer, check_rate
 from editalk.media import SoundFile
-from editalk.media.probe import sha256 as file_sha256
 from editalk.mux import check_target, losses
 from editalk.pipeline.apply import Clock, Result, apply, bring_along, operations, report
 from editalk.pipeline.dub import figures, plan_dub, read_dub
@@ -29,7 +29,7 @@ from editalk.plan import EditPlan, Region, Script, VoiceRef, from_json
 from editalk.reading import LARGEST_DATA, brief, read_text
 from editalk.reporting import Reporter
 from editalk.soundtrack import Soundtrack
-from editalk.texts import write_texts
+from editalk.texts import withdraw
 from editalk.timebase import FrameRange
 from editalk.transcript import Transcript
 
@@ -61,6 +61,12 @@ class Edit:
     dub: bool = False
     voice_transcript: Path | None = None
 
+    @property
+    def texts(self) -> tuple[Path, ...]:
+        """What is read besides media: all there may be."""
+        given = self.edited, self.plan, self.transcript or beside(self.video), self.voice_transcript
+        return tuple(path for path in given if path is not None)
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -79,11 +85,12 @@ class Prepared:
 def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Iterator[Prepared]:
     """The plan of an edit, for as long as its source stays open. Nothing is rendered."""
     _check_dub(edit)
+    inputs = Inputs(edit.texts)
     with ExitStack() as stack:
         with clock.stage("decode"):
             plan = _read_plan(edit.plan) if edit.plan is not None else None
             track = edit.audio_track if plan is None else plan.source.track
-            source = stack.enter_context(opened(edit.video, reporter, track))
+            source = stack.enter_context(opened(edit.video, reporter, track, inputs))
         check_rate(edit.timelines, source.info.video.rate, str(edit.video))
         backend, why = choose(edit.backend)
         plan = _of_source(plan, source, edit.plan) if plan is not None else None
@@ -91,7 +98,7 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
             listening = Listening(language=None if edit.dub else edit.language)
             transcript = words_of(source, edit.transcript, listening, cache, reporter)
         analysis = Analysis(
-            source.info, source.reader, source.heard, transcript.words, cache, reporter, edit.face
+            source.info, source.reader, source.heard, transcript.words, cache, reporter, edit.face, inputs
         )
         stack.callback(analysis.close)
         if edit.plan is not None and plan is not None:
@@ -123,9 +130,18 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
         yield Prepared(source, transcript, plan, voices.sounds, analysis, backend, why)
 
 
-def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, reporter: Reporter) -> Result | None:
-    """Transcript to finished file; `out` is written whole or not at all. None: of several processes another writes it.
+def _none(result: Result, video: Path) -> dict[Path, str]:
+    return {}
+
+
+def run(
+    edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, reporter: Reporter,
+    more: Callable[[Result, Path], dict[Path, str]] = _none,
+) -> Result | None:  # fmt: skip
+    """Transcript to finished file; `out` is written whole or not at all, and what goes beside it just before. `more`:
+    of that, from the result and the complete video. None: of several processes another writes it.
     """
+    withdraw(out)
     form = check_target(out, overwrite, edit.video)
     check_timelines(edit.timelines, out, overwrite, edit.video)
     with planned(edit, cache, clock, reporter) as ready:
@@ -142,14 +158,15 @@ def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, repo
         with scratch() as folder:
             with clock.stage("decode"):
                 along = bring_along(ready.source.info, ready.plan, words, out, folder, reporter)
-            made = apply(ready.plan, ready.source, speech, along, ready.analysis, ready.backend, out, overwrite,
-                         cache, edit.backend.seed, clock, reporter)  # fmt: skip
-        if made is None or not edit.timelines:
-            return made
-        texts = timelines(edit.timelines, out, out, ready.plan, made.rendered, ready.source.info, ready.voices,
-                          ready.transcript)  # fmt: skip
-        write_texts(texts)
-        return replace(made, timelines=tuple(texts))
+
+            def texts_of(made: Result, video: Path) -> tuple[Result, dict[Path, str]]:
+                texts = timelines(edit.timelines, out, out, ready.plan, made.rendered, ready.source.info, ready.voices,
+                                  ready.transcript)  # fmt: skip
+                made = replace(made, timelines=tuple(texts))
+                return made, texts | more(made, video)
+
+            return apply(ready.plan, ready.source, speech, along, ready.analysis, ready.backend, out, overwrite,
+                         texts_of, cache, edit.backend.seed, clock, reporter)  # fmt: skip
 
 
 def _check_lips(ready: Prepared) -> None:
@@ -248,7 +265,7 @@ def _voices_of(plan: EditPlan, path: Path) -> tuple[Path, ...]:
 def _holds(path: Path, sha256: str) -> bool:
     """Whether a path is a file of these bytes."""
     try:
-        return path.is_file() and file_sha256(path) == sha256
+        return path.is_file() and digest(path) == sha256
     except OSError:
         return False
 

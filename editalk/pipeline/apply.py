@@ -25,7 +25,7 @@ from editalk.mux import Writer, check_sounds, form_of
 from editalk.pipeline.behind import behind
 from editalk.pipeline.dub import figures
 from editalk.pipeline.edit import spoken_ranges
-from editalk.pipeline.render import RenderedWindow, render
+from editalk.pipeline.render import RenderedWindow, check_strips, render
 from editalk.pipeline.source import Source
 from editalk.pipeline.splicing import Splicing, encoded, spliced
 from editalk.pipeline.subtitles import Subtitles, follow_subtitles
@@ -36,6 +36,7 @@ from editalk.reporting import Reporter
 from editalk.sidecars import Followed, follow_chapters
 from editalk.soundtrack import Soundtrack
 from editalk.splice import SpliceError, copies
+from editalk.texts import beside
 from editalk.timebase import FrameRange
 from editalk.transcript import Word
 
@@ -105,20 +106,36 @@ def bring_along(
     return Along(words, tracks, chapters, follow_subtitles(info, plan, words, out, reporter))
 
 
+Texts = Callable[[Result, Path], tuple[Result, dict[Path, str]]]
+"""From what was done and the complete video, which is not in its place yet: the same, and the texts that go beside it.
+"""
+
+
 def apply(
     plan: EditPlan, source: Source, speech: Soundtrack, along: Along, analysis: Analysis,
-    backend: Backend, out: Path, overwrite: bool, cache: Cache, seed: int, clock: Clock, reporter: Reporter,
+    backend: Backend, out: Path, overwrite: bool, texts_of: Texts, cache: Cache, seed: int, clock: Clock,
+    reporter: Reporter,
 ) -> Result | None:  # fmt: skip
-    """Render what the plan asks for and write the edited video; whole, or nothing. None: another process writes it."""
+    """Render what the plan asks for and write the edited video and what goes beside it; whole, or nothing. The video
+    comes last: where it is, all is. None: another process writes it.
+    """
     with clock.stage("render"):
         strips = render(plan, source, speech, analysis, backend, cache, seed, reporter)
     if not writes():
         return None
     info = replace(source.info, further=tuple(track.info for track in along.tracks))
-    with clock.stage("mux"):
-        made, splicing = _file(plan, source, strips, speech, along, analysis, info, out, overwrite, reporter)
-    return Result(out, plan, info, along, backend.name, made.identical, splicing.frames, splicing.why_not, made.joins,
-                  made.clicks, backend.figures(), new_frames(strips))  # fmt: skip
+
+    def finish(made: _Written, splicing: Splicing, writer: Writer) -> Result:
+        result = Result(out, plan, info, along, backend.name, made.identical, splicing.frames, splicing.why_not,
+                        made.joins, made.clicks, backend.figures(), new_frames(strips))  # fmt: skip
+        result, texts = texts_of(result, writer.complete())
+        with clock.stage("mux"), beside(texts, overwrite, out):
+            source.inputs.check()
+            check_strips(strips, cache)
+            writer.close()
+        return result
+
+    return _file(plan, source, strips, speech, along, analysis, info, out, overwrite, finish, clock, reporter)
 
 
 @dataclass(frozen=True)
@@ -130,18 +147,22 @@ class _Written:
 
 def _file(
     plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], speech: Soundtrack, along: Along,
-    analysis: Analysis, info: MediaInfo, out: Path, overwrite: bool, reporter: Reporter,
-) -> tuple[_Written, Splicing]:  # fmt: skip
-    """The file, with the source's own packets where they can be taken, else without."""
-    watch = JoinWatch(plan, natural_motion(analysis))
-    splicing = spliced(plan, source.info, watch.watches, reporter)
+    analysis: Analysis, info: MediaInfo, out: Path, overwrite: bool,
+    finish: Callable[[_Written, Splicing, Writer], Result], clock: Clock, reporter: Reporter,
+) -> Result:  # fmt: skip
+    """The file, with the source's own packets where they can be taken, else without. `finish`: sees it complete."""
+    with clock.stage("mux"):
+        watch = JoinWatch(plan, natural_motion(analysis))
+        splicing = spliced(plan, source.info, watch.watches, reporter)
     while True:
         check = partial(splicing.check, source.reader) if splicing.source else None
         try:
             with Writer(out, info, plan.source.rate, overwrite=overwrite, chapters=along.chapters.chapters,
                         subtitles=along.subtitles.tracks, source=splicing.source, check=check) as writer:  # fmt: skip
-                return _write(plan, source, strips, speech, along, analysis, watch, splicing, writer,
-                              reporter), splicing  # fmt: skip
+                with clock.stage("mux"):
+                    made = _write(plan, source, strips, speech, along, analysis, watch, splicing, writer, reporter)
+                    writer.complete()
+                return finish(made, splicing, writer)
         except SpliceError as reason:
             splicing = encoded(plan, str(reason), reporter)
             watch = JoinWatch(plan, watch.natural)

@@ -13,7 +13,7 @@ from editalk.plan import EditPlan
 from editalk.reading import read_text
 from editalk.reporting import Reporter
 from editalk.sidecars import Retimed, retime
-from editalk.texts import check_text_target, write_texts
+from editalk.texts import check_text_target
 from editalk.transcript import Segment, Transcript, Word, get_writer
 from editalk.transcript.captions import FORMS, CaptionCue, CaptionFile, clock, read_captions, write_captions
 
@@ -58,18 +58,18 @@ class CaptionTexts:
             check_text_target(target, overwrite, source=source)
         return cls(captions, news)
 
-    def write(self, plan: EditPlan, words: Sequence[Word], reporter: Reporter) -> list[dict[str, Any]]:
-        """Retimed and new files, all or none; what `apply --json` says of them. Raises OutputError."""
+    def made(
+        self, plan: EditPlan, words: Sequence[Word], reporter: Reporter
+    ) -> tuple[dict[Path, str], list[dict[str, Any]]]:
+        """Retimed and new files; what `apply --json` says of them."""
         made = [(c, retime(plan, c.file, words)) for c in self.captions]
         texts = {c.target: write_captions(retimed.file) for c, retimed in made}
         spoken = Transcript((Segment(tuple(Word(c.text, c.start, c.end) for c in plan.captions)),))
         texts |= {path: get_writer(path.suffix[1:]).write(spoken) for path in self.fresh}
-        if texts:
-            write_texts(texts)
         for captions, retimed in made:
             say(str(captions.path), retimed, reporter)
         rows = [{"source": str(c.path), "output": str(c.target)} | row(c.file, r) for c, r in made]
-        return rows + [{"source": None, "output": str(path)} for path in self.fresh]
+        return texts, rows + [{"source": None, "output": str(path)} for path in self.fresh]
 
 
 def row(file: CaptionFile, retimed: Retimed) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from editalk.audio import Audio, Samples, join_offset, loudness_gain
 from editalk.cache import scratch
 from editalk.diff import Tag, attributes, diff, pauses, spoken_tokens
 from editalk.errors import PlacedError, ReadError, VoiceError
+from editalk.inputs import digest
 from editalk.markup import EditedText, read_edited
 from editalk.media import SoundFile, decode_sound, probe_audio
 from editalk.pipeline.source import Source
@@ -76,14 +76,15 @@ class Voices:
 
 
 def decode_voices(paths: Sequence[Path], source: Source, folder: Path) -> tuple[tuple[VoiceRef, SoundFile], ...]:
-    """Every voice file at the source's sample rate and channels."""
+    """Every voice file at the source's sample rate and channels; they are inputs, too."""
     decoded = []
     for k, path in enumerate(paths):
+        source.inputs.add(path)
         probe_audio(path)
         sound = decode_sound(path, folder / f"voice{k}.f32", source.sound.rate, source.sound.channels)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        decoded.append((VoiceRef(str(path), digest), sound))
+        sha256 = digest(path)
+        source.inputs.read(path, sha256)
+        decoded.append((VoiceRef(str(path), sha256), sound))
     return tuple(decoded)
 
 

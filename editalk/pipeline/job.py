@@ -15,9 +15,9 @@ from editalk.media.container import check_file
 from editalk.mux import edited_path
 from editalk.pipeline import Clock, Edit, Result, planned, report, run, summary
 from editalk.pipeline.captions import CaptionTexts
-from editalk.pipeline.review import write_review
+from editalk.pipeline.review import review_page
 from editalk.reporting import KeepingReporter, Limited
-from editalk.texts import check_text_target
+from editalk.texts import check_text_target, withdraw
 
 CHECKS = ("join",)
 """Kinds of `--fail-on`."""
@@ -99,6 +99,8 @@ def run_job(job: Job, cache: Cache, reporter: KeepingReporter) -> dict[str, Any]
     if job.time_limit is not None:
         reporter = Limited(reporter, job.time_limit)
     edit, target = job.edit, job.target
+    if not job.dry_run:
+        withdraw(target)
     texts = CaptionTexts.found(job.video, job.edited, target, job.captions, job.captions_out or "",
                                job.overwrite or job.dry_run)  # fmt: skip
     page = target.with_suffix(".review.html") if job.review else None
@@ -109,22 +111,32 @@ def run_job(job: Job, cache: Cache, reporter: KeepingReporter) -> dict[str, Any]
         with planned(edit, cache, clock, reporter) as ready:
             made = summary(ready.plan)
     else:
-        result = run(edit, target, job.overwrite, cache, clock, reporter)
+        rows: list[dict[str, Any]] = []
+
+        def more(result: Result, video: Path) -> dict[Path, str]:
+            captions, found = texts.made(result.plan, result.words, reporter)
+            rows.extend(found)
+            if page is None:
+                return captions
+            return captions | {page: reviewed(edit, result, video, cache, clock, reporter)}
+
+        result = run(edit, target, job.overwrite, cache, clock, reporter, more)
         if result is None:
             return None
-        made = report(result, clock) if page is None else reviewed(edit, result, page, cache, clock, reporter)
-        made["captions"] += texts.write(result.plan, result.words, reporter)
+        made = report(result, clock)
+        made["captions"] += rows
+        if page is not None:
+            made |= {"review": str(page), "review_bytes": page.stat().st_size}
     return made | {"warnings": reporter.warnings}
 
 
 def reviewed(
-    edit: Edit, result: Result, page: Path, cache: Cache, clock: Clock, reporter: KeepingReporter
-) -> dict[str, Any]:
-    """The report once the page is written."""
+    edit: Edit, result: Result, video: Path, cache: Cache, clock: Clock, reporter: KeepingReporter
+) -> str:
+    """The review page. `video`: the edited one, wherever it is now."""
     with clock.stage("review"):
-        size = write_review(edit, result, report(result, clock) | {"warnings": reporter.warnings}, page, cache,
-                            reporter)  # fmt: skip
-    return report(result, clock) | {"review": str(page), "review_bytes": size}
+        return review_page(edit, result, video, report(result, clock) | {"warnings": reporter.warnings}, cache,
+                           reporter)  # fmt: skip
 
 
 def failed(kinds: tuple[str, ...], made: Mapping[str, Any]) -> QualityError | None:

@@ -69,7 +69,8 @@ def compare(wanted: Comparison, cache: Cache, reporter: Reporter) -> dict[str, A
     with ExitStack() as stack:
         sources = tuple(stack.enter_context(opened(path, reporter)) for path in (wanted.reference, wanted.candidate))
         span = _span(wanted, *sources)
-        analyses = [Analysis(s.info, s.reader, s.heard, (), cache, reporter, wanted.face) for s in sources]
+        analyses = [Analysis(s.info, s.reader, s.heard, (), cache, reporter, wanted.face, s.inputs)
+                    for s in sources]  # fmt: skip
         for analysis in analyses:
             stack.callback(analysis.close)
             analysis.prepare([span])

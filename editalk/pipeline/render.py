@@ -16,6 +16,8 @@ from editalk.backends.base import Backend, Rendered, WindowInput
 from editalk.backends.dit.parallel import everywhere
 from editalk.cache import Cache, key
 from editalk.compose import StripWriter, paste
+from editalk.errors import MediaError
+from editalk.inputs import Input
 from editalk.media import working_format
 from editalk.pipeline.behind import behind
 from editalk.pipeline.source import Source
@@ -35,6 +37,14 @@ LISTEN = 0.5  # seconds of sound before and behind the context that a backend ma
 class RenderedWindow:
     window: RenderWindow
     path: Path
+    held: Input
+
+
+def check_strips(strips: Sequence[RenderedWindow], cache: Cache) -> None:
+    """Raises MediaError where one is no longer what was rendered; another process may have made it, too."""
+    for strip in strips:
+        if strip.held.changed() and not cache.held(strip.path):
+            raise MediaError(f"{strip.path}: a rendered window was damaged while it was being used; run again")
 
 
 def render(
@@ -47,12 +57,12 @@ def render(
     with reporter.stage("Rendering", total) as advance:
         for window in plan.windows:
             path = cache.path("window", _key(window, plan, source, backend, analysis, seed) + ".mkv")
-            if everywhere(path.exists()):
+            if everywhere(cache.held(path)):
                 advance(len(window.span), cached=True)
             else:
-                with cache.making(path) as part:
+                with cache.making(path, source.inputs) as part:
                     _render(window, plan, source, track, analysis, backend, part, advance)
-            strips.append(RenderedWindow(window, path))
+            strips.append(RenderedWindow(window, path, Input.of(path)))
     return tuple(strips)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from editalk.cache import Cache, key, scratch
 from editalk.diff import WordEdit, spoken_tokens
+from editalk.errors import SourceError
+from editalk.inputs import Inputs
 from editalk.markup import Token
 from editalk.media import FrameReader, MediaInfo, SoundFile, decode_sound, probe
 from editalk.pipeline import Edit, Listening, Result
@@ -27,20 +29,26 @@ from editalk.review import (
     spans,
     write_proxy,
 )
-from editalk.texts import write_texts
 from editalk.transcript import Transcript
 
 
-def write_review(
-    edit: Edit, result: Result, report: Mapping[str, Any], out: Path, cache: Cache, reporter: Reporter
-) -> int:
-    """Write the page of an edit, whole or not at all; its bytes. `report`: see `pipeline.report`. Raises MediaError."""
-    plan = result.plan
+def review_page(
+    edit: Edit, result: Result, video: Path, report: Mapping[str, Any], cache: Cache, reporter: Reporter
+) -> str:
+    """The page of an edit. `video`: the edited one, wherever it is now; `report`: see `pipeline.report`.
+
+    Raises MediaError, SourceError.
+    """
+    plan, inputs = result.plan, Inputs(edit.texts)
     how = Listening(language=None if plan.dubbed is not None else edit.language, track=plan.source.track)
+    inputs.add(edit.video)
     info, transcript = known_words(edit.video, edit.transcript, how, cache, Silent())
+    inputs.read(edit.video, info.sha256)
+    if info.sha256 != plan.source.sha256:
+        raise SourceError(f"{edit.video} has changed since it was edited; run again")
     with FrameReader(info) as source, scratch() as folder:
         edits, tokens = _edits(edit, plan, transcript)
-        made = probe(result.output, result.source.sounds.index(result.source.audio) + 1)
+        made = probe(video, result.source.sounds.index(result.source.audio) + 1)
         lasting = [float(plan.source.rate.seconds(n)) for n in (plan.source.frames, plan.frames)]
         shape = shape_of(info.video, max(lasting))
         moving = near_edits(plan)
@@ -49,10 +57,10 @@ def write_review(
             name = key("proxy", VERSION, info.sha256, *about)
             before = cache.path("proxy", f"{name}.mp4")
             own = _sound(info, folder / "before.f32")
-            if before.exists():
+            if cache.held(before):
                 advance(source.frames, cached=True)
             else:
-                with cache.making(before) as part:
+                with cache.making(before, inputs) as part:
                     write_proxy(part, source, own, shape, moving[0], advance)
             after, new = folder / "after.mp4", _sound(made, folder / "after.f32")
             with FrameReader(made) as reader:
@@ -62,8 +70,8 @@ def write_review(
             "language": transcript.language, "spans": spans(edits, tokens, plan, transcript.words),
             "peaks": {"before": peaks(own, lasting[0]), "after": peaks(new, lasting[1])},
         }  # fmt: skip
-        write_texts({out: page(data, before.read_bytes(), after.read_bytes())})
-    return out.stat().st_size
+        inputs.check()
+        return page(data, before.read_bytes(), after.read_bytes())
 
 
 def _edits(

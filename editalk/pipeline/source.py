@@ -11,6 +11,7 @@ from editalk.asr import align, recognise
 from editalk.asr.sound import RATE
 from editalk.cache import Cache, key, scratch
 from editalk.errors import PlacedError, SourceError, TranscriptError
+from editalk.inputs import Inputs
 from editalk.markup import read_edited
 from editalk.media import FrameReader, MediaInfo, SoundFile, converted, decode_sound, probe
 from editalk.plan import SourceRef
@@ -23,12 +24,15 @@ ALIGNER = 2  # counts up when alignment gives other times
 
 @dataclass(frozen=True)
 class Source:
-    """`sound`: the source's own rate and channels; `heard`: mono at the recognisers' rate. Both begin with frame 0."""
+    """`sound`: the source's own rate and channels; `heard`: mono at the recognisers' rate. Both begin with frame 0.
+    `inputs`: the file, and all others that the work on it reads.
+    """
 
     info: MediaInfo
     reader: FrameReader
     sound: SoundFile
     heard: SoundFile
+    inputs: Inputs
 
     @property
     def ref(self) -> SourceRef:
@@ -39,17 +43,27 @@ class Source:
 
 
 @contextmanager
-def opened(path: Path, reporter: Reporter, track: int = 1) -> Iterator[Source]:
+def opened(path: Path, reporter: Reporter, track: int = 1, inputs: Inputs | None = None) -> Iterator[Source]:
     """The source, for as long as its decoded sound is kept. `track`: of its sound streams, from 1, the one that is
-    edited. Raises MediaError.
+    edited. `inputs`: what else was read. Raises MediaError, SourceError.
     """
+    inputs = inputs or Inputs()
+    with inputs.steady():
+        info = probed(path, track, inputs)
+        index = info.audio.index
+        with scratch() as folder, FrameReader(info) as reader:
+            with reporter.stage("Decoding the sound"):
+                sound = decode_sound(path, folder / "sound.f32", start=info.video.start, index=index)
+                heard = converted(sound, folder / "heard.f32", RATE, 1)
+            yield Source(info, reader, sound, heard, inputs)
+
+
+def probed(path: Path, track: int, inputs: Inputs) -> MediaInfo:
+    """`probe` of a file that is an input from now on: all of it is of one content. Raises MediaError, SourceError."""
+    inputs.add(path)
     info = probe(path, track)
-    index = info.audio.index
-    with scratch() as folder, FrameReader(info) as reader:
-        with reporter.stage("Decoding the sound"):
-            sound = decode_sound(path, folder / "sound.f32", start=info.video.start, index=index)
-            heard = converted(sound, folder / "heard.f32", RATE, 1)
-        yield Source(info, reader, sound, heard)
+    inputs.read(path, info.sha256)
+    return info
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,7 @@ def transcribe(source: Source, how: Listening, cache: Cache, reporter: Reporter)
     name = key("transcript", ALIGNER, *made_from, script, form, how.model, how.language) + ".json"
     held = cache.path("transcript", name)
     with reporter.stage("Aligning the script" if script is not None else "Recognising speech") as advance:
-        if held.exists():
+        if cache.held(held):
             advance(1, cached=True)
             return read_transcript(held)
         if how.script is not None and script is not None:
@@ -80,7 +94,7 @@ def transcribe(source: Source, how: Listening, cache: Cache, reporter: Reporter)
                              say=reporter.say)  # fmt: skip
     made = replace(made, source=source.info.sha256)
     if made.words:
-        with cache.making(held) as part:
+        with cache.making(held, source.inputs) as part:
             part.write_text(to_json(made), "utf-8")
     return made
 
@@ -138,7 +152,7 @@ def known_words(
     video: Path, given: Path | None, how: Listening, cache: Cache, reporter: Reporter
 ) -> tuple[MediaInfo, Transcript]:
     """A video's words where nothing else of it is wanted: nothing is decoded where there is a transcript."""
-    info = probe(video, how.track)
+    info = probed(video, how.track, Inputs())
     held = held_words(info, given)
     if held is not None:
         return info, held

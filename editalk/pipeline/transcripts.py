@@ -8,6 +8,7 @@ from pathlib import Path
 
 from editalk.cache import Cache
 from editalk.errors import EditalkError, MediaError, OutputError, UsageError
+from editalk.inputs import Inputs
 from editalk.media.container import check_file
 from editalk.pipeline.source import Listening, beside, opened, transcribe
 from editalk.reporting import Reporter
@@ -58,13 +59,15 @@ def write_transcript(
     video: Path, targets: Mapping[Path, Writer], wish: Wish, cache: Cache, reporter: Reporter
 ) -> Transcript:
     """Listen to a video and write its transcript, in all formats or none."""
-    with opened(video, reporter, wish.how.track) as source:
+    inputs = Inputs([wish.how.script] if wish.how.script is not None else ())
+    with opened(video, reporter, wish.how.track, inputs) as source:
         made = transcribe(source, wish.how, cache, reporter)
+        source.inputs.check()
     if not made.words:
         reporter.warn(f"{video}: no speech was recognised")
     if wish.folder is not None:
         make_folder(wish.folder)
-    write_texts({target: writer.write(made) for target, writer in targets.items()})
+    write_texts({target: writer.write(made) for target, writer in targets.items()}, wish.overwrite)
     return made
 
 

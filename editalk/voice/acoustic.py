@@ -7,7 +7,6 @@ A cost is in units of 1024 · ln(1.0001) ≈ 0.1 nat, 0 for the frame's best sen
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editalk.asr.pronounce import pronounce
+from editalk.cache import scratch
 
 if TYPE_CHECKING:
     from pocketsphinx import Decoder
@@ -109,9 +109,9 @@ def score(samples: NDArray[np.float32]) -> Costs:
     """[n, senones] the cost of every senone in every 10 ms of mono sound at 16 kHz."""
     from pocketsphinx import Decoder
 
-    with tempfile.TemporaryDirectory(prefix="editalk-") as folder:
+    with scratch() as folder:
         decoder = Decoder(
-            lm=None, loglevel="FATAL", compallsen=True, senlogdir=folder, keyphrase="oh", kws_threshold=1e-20,
+            lm=None, loglevel="FATAL", compallsen=True, senlogdir=str(folder), keyphrase="oh", kws_threshold=1e-20,
             bestpath=False,
         )  # fmt: skip
         decoder.start_utt()
@@ -119,7 +119,7 @@ def score(samples: NDArray[np.float32]) -> Costs:
         decoder.process_raw(pcm.tobytes(), full_utt=True)
         decoder.end_utt()
         del decoder
-        logs = sorted(Path(folder).glob("*.sen"))
+        logs = sorted(folder.glob("*.sen"))
         data = logs[0].read_bytes() if logs else b""
     head = data.find(b"endhdr\n") + 11
     count = int(data[data.find(b"n_sen ") + 6 :].split(b"\n", 1)[0]) if data else 0

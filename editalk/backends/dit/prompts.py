@@ -77,7 +77,7 @@ def prompt(
     cache = cache or caching.Cache()
     name = caching.key(VERSION, family, _identity(folder), texts, str(dtype))
     path = cache.path("prompts", f"{name}.safetensors")
-    if not path.is_file():
+    if not cache.held(path):
         encode = _gemma if family == "ltx2" else _t5
         found = list(encode(folder, texts, device, dtype))
         _free()
