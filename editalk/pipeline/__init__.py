@@ -41,6 +41,8 @@ class Edit:
     """What the user asks for. `face`: the N-th from the left, None: the largest. `covers`: None: found out.
     `audio_track`: of the file's sound streams, from 1, the one that is edited; a plan has its own.
     `dub`: `edited` is another language's, and so is `language`. `voice_transcript`: the words of a dub's voice.
+    `best_of`: renderings of every window, of which the best is taken; `lip_check`: whether new lips are tracked and
+    compared with the sound.
     """
 
     video: Path
@@ -57,6 +59,8 @@ class Edit:
     audio_track: int = 1
     dub: bool = False
     voice_transcript: Path | None = None
+    best_of: int = 1
+    lip_check: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,9 @@ def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, repo
         if edit.backend.name == "auto":
             reporter.say(f"backend {ready.backend.name}: {ready.why}")
         _check_lips(ready)
+        if edit.best_of > 1 and not ready.backend.capabilities.seeded:
+            reporter.say(f"--best-of {edit.best_of}: backend {ready.backend.name} draws no lots, so each window is "
+                         "rendered once")  # fmt: skip
         with clock.stage("face"):
             ready.analysis.prepare(_footage(ready))
             _warn_without_face(ready, edit.face, reporter)
@@ -139,8 +146,9 @@ def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, repo
         with scratch() as folder:
             with clock.stage("decode"):
                 along = bring_along(ready.source.info, ready.plan, words, out, folder, reporter)
+            seeds = range(edit.backend.seed, edit.backend.seed + edit.best_of)
             made = apply(ready.plan, ready.source, speech, along, ready.analysis, ready.backend, out, overwrite,
-                         cache, edit.backend.seed, clock, reporter)  # fmt: skip
+                         cache, seeds, edit.lip_check, clock, reporter)  # fmt: skip
         if made is None or not edit.timelines:
             return made
         texts = timelines(edit.timelines, out, out, ready.plan, made.rendered, ready.source.info, ready.voices,
