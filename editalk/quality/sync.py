@@ -69,6 +69,13 @@ class Seen:
         return bool(len(within)) and float(within.mean()) >= SPOKEN
 
     @property
+    def spoken_part(self) -> Seen:
+        """From the first frame at which somebody speaks to the last."""
+        places = ((self.times - self.start) * HOP).astype(int).clip(0, max(0, len(self.spoken) - 1))
+        speaking = np.flatnonzero(self.spoken[places]) if len(self.spoken) else np.zeros(0, int)
+        return self.part(int(speaking[0]), int(speaking[-1]) + 1) if len(speaking) else self.part(0, 0)
+
+    @property
     def fits(self) -> tuple[Floats, Floats]:
         """(lags [k] in seconds, r [k]): positive where the lips come late."""
         lags = np.arange(-round(REACH / STEP), round(REACH / STEP) + 1) * STEP
@@ -97,7 +104,8 @@ class OwnSpeech:
     @cached_property
     def lag(self) -> float:
         """The one at which all of it fits best, seconds; 0 without speech."""
-        fits = [(len(p.times), *p.fits) for p in self.parts if len(p.times) and p.speaks]
+        spoken = [p.spoken_part for p in self.parts]
+        fits = [(len(p.times), *p.fits) for p in spoken if len(p.times) > 1 and p.speaks]
         if not fits:
             return 0.0
         weighed = np.sum([n * np.nan_to_num(r) for n, _, r in fits], axis=0)
@@ -225,11 +233,11 @@ class LipWatch:
         span, openings = self._spans[k], self._apertures[k]
         wanted, spoken, start = self._sounds[k]
         times = (np.arange(span.start, span.end) + 0.5) / float(self._rate)
-        seen = Seen(times, openings, wanted, spoken, start)
+        seen = Seen(times, openings, wanted, spoken, start).spoken_part
         found = float(np.isfinite(openings).mean())
-        if found < FOUND or float(self._rate.seconds(len(span))) < SHORTEST or not seen.speaks:
+        if found < FOUND or len(seen.times) < SHORTEST * float(self._rate) or not seen.speaks:
             return LipFit(span, found)
-        usual = self._own.usual(len(span))
+        usual = self._own.usual(len(seen.times))
         if usual is None:
             return LipFit(span, found)
         made = judged(seen, usual.lag)
@@ -286,7 +294,7 @@ class KeptWatch:
 
     def checks(self) -> tuple[Check, ...]:
         """The worst of all kept stretches and all that fail, and the end of both streams."""
-        limit = 1e3 * float(self._rate.seconds(1))
+        limit = 1e3 * (float(self._rate.seconds(1)) + 1 / self._at)  # to the sample
         end = self._samples / self._at
         apart = 1e3 * abs(end - float(self._rate.seconds(self._frames)))
         made = [at_most("sync", "picture and sound end together", 0.0, end, apart, limit, "ms")]
