@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,10 @@ def test_a_window_is_rendered(backend: Backend, source: Source, analysis: Analys
     again = list(backend.render(asked))
     assert [m.frame for m in again] == numbers
     assert all((a.image == b.image).all() for a, b in zip(made, again, strict=True))
+    other = list(backend.render(replace(asked, seed=1)))
+    assert [m.frame for m in other] == numbers
+    same = all((a.image == b.image).all() for a, b in zip(made, other, strict=True))
+    assert same != backend.capabilities.seeded
 
 
 @pytest.mark.parametrize("kind", ["addition", "replacement"])

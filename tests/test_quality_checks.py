@@ -102,8 +102,7 @@ def test_a_take_is_compared_with_the_programme() -> None:
 
 
 def face_points() -> NDArray[np.float32]:
-    points = np.random.default_rng(1).uniform((60, 30, 0), (130, 110, 1), (478, 3)).astype(np.float32)
-    return points
+    return np.random.default_rng(1).uniform((60, 30, 0), (130, 110, 1), (478, 3)).astype(np.float32)
 
 
 def shown(k: int, light: float = 1.0, noise: float = 2.0) -> NDArray[np.uint8]:

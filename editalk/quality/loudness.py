@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 STEP = 0.1  # seconds of a block; four of them are a gating block of BS.1770
 AROUND = 3.0  # seconds on either side that an insert is matched to (design, section 5)
-LIMIT = 3.0  # LU: the source's own sentences differ by less, see docs/quality-gate.md
+LIMIT, MOST = 3.0, 6.0  # LU: what is always allowed, and what short words are at most, see docs/quality-gate.md
 PERCENTILE = 98.0  # of what the source's own stretches of that length differ from their surroundings
 FEWEST = 3  # blocks of sound that tell a loudness
 QUIETEST = -70.0  # LUFS, absolute gate
@@ -155,7 +155,7 @@ class LoudnessWatch:
         own, around = self._blocks(start, end), self._around(start, end)
         figure = gated(own) - gated(around)
         if np.isfinite(figure):
-            limit = max(LIMIT, self._own.differs(len(own)))
+            limit = min(MOST, max(LIMIT, self._own.differs(len(own))))
             made.append(_apart("new sound beside the three seconds around it", *seconds, figure, limit))
         return made
 

@@ -2,10 +2,10 @@
 
     python -m tests.bench.gate FOLDER [--limit N] [--faults a,b] [--json FILE]
 
-FOLDER: sentences of one speaker, each with its words beside it (see `tests.bench.footage.words_of`). Every clip gets new
-lips for its own sound, and is made to say another sentence of the folder. Each edit is made as it should be and with
-lips that come 200 ms late or early, lips of a mouth that stands, a dark, a grey and a standing picture, and a voice 9 dB
-too loud. What fails of the right ones is a false alarm, what passes of the spoilt ones a miss.
+FOLDER: sentences of one speaker, each with its NAME.align beside it. Every clip gets new lips for its own sound, is
+made to say another sentence of the folder, and two words of one. Each edit is made as it should be and with lips that come
+200 ms late or early, those of silence, dark, grey and standing pictures in its middle, and a voice 9 dB too loud. What
+fails of the right ones is a false alarm, what passes of the spoilt ones a miss.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def spoilt(made: Sequence[Rendered], fault: str) -> Iterator[Rendered]:
 
 @contextmanager
 def spoiling(fault: str, memory: dict[FrameRange, list[Rendered]]) -> Iterator[None]:
-    with mock.patch("editalk.pipeline.choose", lambda choice: (Spoilt(fault, memory), "")):
+    with mock.patch("editalk.pipeline.choose", return_value=(Spoilt(fault, memory), "")):
         yield
 
 
