@@ -4,8 +4,8 @@
 
 FOLDER: sentences of one speaker, each with its NAME.align beside it. Every clip gets new lips for its own sound, is
 made to say another sentence of the folder, and two words of one. Each edit is made as it should be and with lips that
-come 200 ms late or early, those of silence, dark, grey and standing pictures in its middle, and a voice 9 dB too loud. What
-fails of the right ones is a false alarm, what passes of the spoilt ones a miss.
+come 200 ms late or early, those of silence, dark, grey and standing pictures in its middle, and a voice 9 dB too loud.
+What fails of the right ones is a false alarm, what passes of the spoilt ones a miss.
 """
 
 from __future__ import annotations
