@@ -177,9 +177,9 @@ class Analysis:
 
         def pictures() -> Iterator[tuple[int, Picture]]:
             if start:
-                planes.add(_picture(self.reader.frame(start - 1)))
+                planes.add(as_picture(self.reader.frame(start - 1)))
             for frame, decoded in self.reader.iterate(start, end):
-                image = _picture(decoded)
+                image = as_picture(decoded)
                 thumbs.append(thumbnail(planes.add(image)))
                 yield frame, image
 
@@ -201,7 +201,7 @@ def _ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
             yield item
 
 
-def _picture(frame: VideoFrame) -> Picture:
+def as_picture(frame: VideoFrame) -> Picture:
     """A decoded frame; converted only where it is looked at, where that is simple."""
     plain = to_working(frame)
     return _Planes(plain) if plain.format.name == "yuv420p" else to_image(plain)

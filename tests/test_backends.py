@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,14 @@ def test_a_window_is_rendered(backend: Backend, source: Source, analysis: Analys
     again = list(backend.render(asked))
     assert [m.frame for m in again] == numbers
     assert all((a.image == b.image).all() for a, b in zip(made, again, strict=True))
+
+
+def test_another_seed_tells_who_draws_lots(backend: Backend, source: Source, analysis: Analysis) -> None:
+    asked = given(source, planned(source, "removal"), analysis)
+    made, other = (list(backend.render(replace(asked, seed=seed))) for seed in (0, 1))
+    assert [m.frame for m in other] == [m.frame for m in made]
+    same = all((a.image == b.image).all() for a, b in zip(made, other, strict=True))
+    assert same != backend.capabilities.seeded
 
 
 @pytest.mark.parametrize("kind", ["addition", "replacement"])

@@ -79,7 +79,7 @@ def _temporal(choice: Choice) -> tuple[Backend, str]:
 def _dit(choice: Choice, folder: Path) -> Backend:
     from editalk.backends.dit.backend import Dit
 
-    return Dit(folder, choice.device, choice.precision, choice.offload, choice.seed)
+    return Dit(folder, choice.device, choice.precision, choice.offload)
 
 
 def _folder(weights: str | None) -> Path:

@@ -43,7 +43,7 @@ class WindowInput:
     `thumbs`: [rows of track, d] luma thumbnails; `natural_steps`: [n] face steps of the footage, ascending.
     `video`: the colour and the orientation of the footage's images.
     `phones`, `source_phones`: what is said in `sound` and in `source_sound`, timeline and source seconds, where
-    the words are known; `words`: those of the timeline over window and context.
+    the words are known; `words`: those of the timeline over window and context. `seed`: of the lots that are drawn.
     """
 
     window: RenderWindow
@@ -59,6 +59,7 @@ class WindowInput:
     phones: tuple[Phone, ...] = ()
     source_phones: tuple[Phone, ...] = ()
     words: str = ""
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Capabilities:
     lips: bool
     regions: frozenset[str]
     hears: bool = False  # pictures without new lips depend on the sound and the words, too
+    seeded: bool = False  # draws lots: another seed gives other pictures
 
 
 class Backend(Protocol):

@@ -16,7 +16,7 @@ class Combined:
         self.name, self.grid_step = f"{temporal.name}+{lips.name}", temporal.grid_step
         self.key = f"{temporal.key}+{lips.key}"
         can = temporal.capabilities
-        self.capabilities = Capabilities(can.temporal, True, can.regions | lips.regions, can.hears)
+        self.capabilities = Capabilities(can.temporal, True, can.regions | lips.regions, can.hears, can.seeded)
 
     def render(self, given: WindowInput) -> Iterator[Rendered]:
         """New pictures for the window. Where the temporal backend could draw lips itself it is asked for none."""

@@ -9,6 +9,7 @@ import typer
 
 from editalk.cli import complete
 from editalk.cli.options import (
+    BACKEND,
     AudioTrack,
     BackendName,
     CaptionFiles,
@@ -71,11 +72,18 @@ def apply_command(
         bool, typer.Option("--review", help="Also write OUT.review.html, a page that shows the edit; see `review`.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and report; render nothing.")] = False,
+    best_of: Annotated[
+        int,
+        typer.Option(
+            "--best-of", metavar="N", min=1, rich_help_panel=BACKEND,
+            help="Render each window from N seeds, take the best.",
+        ),
+    ] = 1,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
             "--fail-on", metavar="KIND", autocompletion=complete.checks,
-            help="Exit 6 where this shows, OUT is kept: join. Repeatable.",
+            help="Exit 6 where this fails, OUT is kept: join, click, sync, loudness, black, frozen, all. Repeatable.",
         ),
     ] = None,
     time_limit: Annotated[
@@ -89,15 +97,15 @@ def apply_command(
 ) -> None:
     """Make VIDEO say what EDITED says."""
     from editalk.backends.dit.parallel import writes
-    from editalk.pipeline.job import Job, failed, run_job
+    from editalk.pipeline.job import Job, failed, failures, run_job
 
     job = Job(
         video, edited, tuple(voice or ()), output=out, plan=plan, voice_covers=covers.value if covers else None,
         dub=dub, voice_transcript=voice_transcript, backend=backend, weights=weights, precision=precision,
         offload=offload, lip_pass=lip_pass, region=region, face=face, transcript=transcript, language=language,
         audio_track=audio_track, captions=None if captions is None else tuple(captions), captions_out=captions_out,
-        device=device, seed=seed, timeline=timeline, review=review, dry_run=dry_run, fail_on=tuple(fail_on or ()),
-        overwrite=overwrite, time_limit=time_limit,
+        device=device, seed=seed, best_of=best_of, timeline=timeline, review=review, dry_run=dry_run,
+        fail_on=tuple(fail_on or ()), overwrite=overwrite, time_limit=time_limit,
     )  # fmt: skip
     console = Console(quiet or not writes(), progress, as_json)
     made = run_job(job, cache_of(console), console)
@@ -106,13 +114,13 @@ def apply_command(
     if as_json:
         print_json(made)
     else:
-        _print_report(made, console)
+        _print_report(made, failures(made), console)
     error = failed(job.fail_on, made)
     if error is not None:
         raise error
 
 
-def _print_report(made: dict[str, Any], console: Console) -> None:
+def _print_report(made: dict[str, Any], failures: list[tuple[str, str]], console: Console) -> None:
     for row in made["operations"]:
         start, end = row["timeline"]
         console.say(f"{row['kind']:9} {start:8.2f} s to {end:8.2f} s  {row['text'][:70]}")
@@ -126,7 +134,6 @@ def _print_report(made: dict[str, Any], console: Console) -> None:
             console.say(f"wrote {path}")
         if "review" in made:
             console.say(f"wrote {made['review']}: {made['review_bytes'] / 1e6:.1f} MB, the edit to look at")
-        for join in made["joins"]:
-            if not join["ok"]:
-                console.warn(f"the join at {join['at']:.2f} s may show: {', '.join(join['reasons'])} "
-                             f"(score {join['score']:.2f}, usual is 1); a word more or less may help")  # fmt: skip
+        for kind, text in failures:
+            way = "; a word more or less may help" if kind == "join" else ""
+            console.warn(f"{kind} {text}{way}")

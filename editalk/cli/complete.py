@@ -54,7 +54,9 @@ def transcribers() -> list[str]:
 
 
 def checks() -> list[str]:
-    return ["join"]
+    from editalk.quality.checks import KINDS
+
+    return [*KINDS, "all"]
 
 
 def stages() -> list[str]:

@@ -125,6 +125,8 @@ PAGES: dict[str, Page] = {
             ("editalk apply talk.mp4 talk.txt --dry-run --json", "what it would do"),
             ("editalk apply talk.mp4 talk.txt --timeline fcpxml", "and a timeline for Final Cut Pro beside it"),
             ("editalk apply talk.mp4 talk.txt --fail-on join --json", "in a script: exit 6 where a join shows"),
+            ("editalk apply talk.mp4 talk.txt --fail-on all", "and on every other check: docs/quality-gate.md"),
+            ("editalk apply talk.mp4 talk.txt --backend dit --best-of 4", "each window from four seeds"),
         ),
         files=(
             ("talk.edited.mp4", "the result, beside VIDEO; whole or not there"),

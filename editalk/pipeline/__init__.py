@@ -44,6 +44,8 @@ class Edit:
     """What the user asks for. `face`: the N-th from the left, None: the largest. `covers`: None: found out.
     `audio_track`: of the file's sound streams, from 1, the one that is edited; a plan has its own.
     `dub`: `edited` is another language's, and so is `language`. `voice_transcript`: the words of a dub's voice.
+    `best_of`: renderings of every window, of which the best is taken; `lip_check`: whether new lips are tracked and
+    compared with the sound.
     """
 
     video: Path
@@ -60,6 +62,8 @@ class Edit:
     audio_track: int = 1
     dub: bool = False
     voice_transcript: Path | None = None
+    best_of: int = 1
+    lip_check: bool = False
 
     @property
     def texts(self) -> tuple[Path, ...]:
@@ -150,6 +154,9 @@ def run(
         if edit.backend.name == "auto":
             reporter.say(f"backend {ready.backend.name}: {ready.why}")
         _check_lips(ready)
+        if edit.best_of > 1 and not ready.backend.capabilities.seeded:
+            reporter.say(f"--best-of {edit.best_of}: backend {ready.backend.name} draws no lots, so each window is "
+                         "rendered once")  # fmt: skip
         with clock.stage("face"):
             ready.analysis.prepare(_footage(ready))
             _warn_without_face(ready, edit.face, reporter)
@@ -165,8 +172,9 @@ def run(
                 made = replace(made, timelines=tuple(texts))
                 return made, texts | more(made, video)
 
+            seeds = range(edit.backend.seed, edit.backend.seed + edit.best_of)
             return apply(ready.plan, ready.source, speech, along, ready.analysis, ready.backend, out, overwrite,
-                         texts_of, cache, edit.backend.seed, clock, reporter)  # fmt: skip
+                         texts_of, cache, seeds, edit.lip_check, clock, reporter)  # fmt: skip
 
 
 def _check_lips(ready: Prepared) -> None:

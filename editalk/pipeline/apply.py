@@ -11,27 +11,26 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from editalk.analysis import Analysis
 from editalk.backends.base import Backend
 from editalk.backends.dit.parallel import writes
 from editalk.cache import Cache
-from editalk.compose import Shown, new_frames, timeline
+from editalk.compose import new_frames, timeline
 from editalk.media import MediaInfo
-from editalk.media.image import luma
 from editalk.mux import Writer, check_sounds, form_of
 from editalk.pipeline.behind import behind
+from editalk.pipeline.candidates import Chosen, best
 from editalk.pipeline.dub import figures
 from editalk.pipeline.edit import spoken_ranges
+from editalk.pipeline.inspection import Inspected, Inspection, Usual
 from editalk.pipeline.render import RenderedWindow, check_strips, render
 from editalk.pipeline.source import Source
 from editalk.pipeline.splicing import Splicing, encoded, spliced
 from editalk.pipeline.subtitles import Subtitles, follow_subtitles
 from editalk.pipeline.tracks import Track, by_turns, further_tracks, rows
 from editalk.plan import EditPlan
-from editalk.quality import ClickCheck, ClickWatch, JoinCheck, JoinWatch, natural_click, natural_motion, step_maxima
+from editalk.quality import ClickCheck, JoinCheck, JoinWatch
+from editalk.quality.checks import KINDS, Check
 from editalk.reporting import Reporter
 from editalk.sidecars import Followed, follow_chapters
 from editalk.soundtrack import Soundtrack
@@ -84,6 +83,8 @@ class Result:
     clicks: tuple[ClickCheck, ...]
     figures: dict[str, int]
     rendered: tuple[FrameRange, ...]
+    checks: tuple[Check, ...]
+    chosen: tuple[Chosen, ...]  # a rendering for every window
     timelines: tuple[Path, ...] = ()
 
     @property
@@ -113,21 +114,28 @@ Texts = Callable[[Result, Path], tuple[Result, dict[Path, str]]]
 
 def apply(
     plan: EditPlan, source: Source, speech: Soundtrack, along: Along, analysis: Analysis,
-    backend: Backend, out: Path, overwrite: bool, texts_of: Texts, cache: Cache, seed: int, clock: Clock,
-    reporter: Reporter,
+    backend: Backend, out: Path, overwrite: bool, texts_of: Texts, cache: Cache, seeds: Sequence[int],
+    lip_check: bool, clock: Clock, reporter: Reporter,
 ) -> Result | None:  # fmt: skip
-    """Render what the plan asks for and write the edited video and what goes beside it; whole, or nothing. The video
-    comes last: where it is, all is. None: another process writes it.
+    """Render what the plan asks for, each window from every seed, and write the edited video of the best and what goes
+    beside it; whole, or nothing. The video comes last: where it is, all is. `lip_check`: also whether new lips follow
+    the sound. None: another process writes it.
     """
     with clock.stage("render"):
-        strips = render(plan, source, speech, analysis, backend, cache, seed, reporter)
+        made_of = render(plan, source, speech, analysis, backend, cache, seeds, reporter)
     if not writes():
         return None
+    usual = Usual(source, analysis)
+    with clock.stage("choose"):
+        picked = [best(plan, usual, speech, candidates) for candidates in made_of]
+    strips, chosen = [strip for strip, _ in picked], tuple(choice for _, choice in picked)
     info = replace(source.info, further=tuple(track.info for track in along.tracks))
 
     def finish(made: _Written, splicing: Splicing, writer: Writer) -> Result:
+        seen = made.seen
         result = Result(out, plan, info, along, backend.name, made.identical, splicing.frames, splicing.why_not,
-                        made.joins, made.clicks, backend.figures(), new_frames(strips))  # fmt: skip
+                        seen.joins, seen.clicks, backend.figures(), new_frames(strips), seen.checks,
+                        chosen)  # fmt: skip
         result, texts = texts_of(result, writer.complete())
         with clock.stage("mux"), beside(texts, overwrite, out):
             source.inputs.check()
@@ -135,53 +143,50 @@ def apply(
             writer.close()
         return result
 
-    return _file(plan, source, strips, speech, along, analysis, info, out, overwrite, finish, clock, reporter)
+    return _file(plan, source, strips, speech, along, usual, lip_check, info, out, overwrite, finish, clock, reporter)
 
 
 @dataclass(frozen=True)
 class _Written:
-    joins: tuple[JoinCheck, ...]
-    clicks: tuple[ClickCheck, ...]
+    seen: Inspected
     identical: int
 
 
 def _file(
     plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], speech: Soundtrack, along: Along,
-    analysis: Analysis, info: MediaInfo, out: Path, overwrite: bool,
+    usual: Usual, lip_check: bool, info: MediaInfo, out: Path, overwrite: bool,
     finish: Callable[[_Written, Splicing, Writer], Result], clock: Clock, reporter: Reporter,
 ) -> Result:  # fmt: skip
     """The file, with the source's own packets where they can be taken, else without. `finish`: sees it complete."""
     with clock.stage("mux"):
-        watch = JoinWatch(plan, natural_motion(analysis))
-        splicing = spliced(plan, source.info, watch.watches, reporter)
+        splicing = spliced(plan, source.info, JoinWatch(plan, usual.motion).watches, reporter)
     while True:
         check = partial(splicing.check, source.reader) if splicing.source else None
         try:
             with Writer(out, info, plan.source.rate, overwrite=overwrite, chapters=along.chapters.chapters,
-                        subtitles=along.subtitles.tracks, source=splicing.source, check=check) as writer:  # fmt: skip
+                        subtitles=along.subtitles.tracks, source=splicing.source, check=check) as writer, \
+                 Inspection(plan, usual, lip_check) as inspection:  # fmt: skip
                 with clock.stage("mux"):
-                    made = _write(plan, source, strips, speech, along, analysis, watch, splicing, writer, reporter)
+                    made = _write(plan, source, strips, speech, along, inspection, splicing, writer, reporter)
                     writer.complete()
                 return finish(made, splicing, writer)
         except SpliceError as reason:
             splicing = encoded(plan, str(reason), reporter)
-            watch = JoinWatch(plan, watch.natural)
 
 
 def _write(
     plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], speech: Soundtrack, along: Along,
-    analysis: Analysis, watch: JoinWatch, splicing: Splicing, writer: Writer, reporter: Reporter,
+    inspection: Inspection, splicing: Splicing, writer: Writer, reporter: Reporter,
 ) -> _Written:  # fmt: skip
-    clicks = ClickWatch(plan, natural_click(_natural_maxima(source)))
     rate, at = plan.source.rate, plan.source.sample_rate
     sound, further = speech.chunks(CHUNK), by_turns(along.tracks, CHUNK)
     written = identical = 0
-    pictures = _pictures(plan, source, strips, splicing, _seeing(watch, analysis), writer)
+    pictures = _pictures(plan, source, strips, splicing, inspection, writer)
     with reporter.stage("Writing", plan.frames) as advance, behind() as later:
         for frame, (write, own) in enumerate(pictures):
             if frame % rate.frames_to_cover(1) == 0:
                 while written <= rate.sample(frame, at) and (chunk := next(sound, None)) is not None:
-                    clicks.hear(chunk)
+                    inspection.hear(chunk)
                     later(partial(writer.sound, chunk))
                     written += len(chunk.samples)
                     for track, part in next(further, ()):
@@ -190,58 +195,30 @@ def _write(
             identical += own
             advance(1)
         for chunk in sound:
-            clicks.hear(chunk)
+            inspection.hear(chunk)
             later(partial(writer.sound, chunk))
         for turn in further:
             for track, part in turn:
                 later(partial(writer.sound, part, track))
-    return _Written(watch.checks(), clicks.checks(), identical)
+    return _Written(inspection.found(), identical)
 
 
 def _pictures(
     plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], splicing: Splicing,
-    see: Callable[[Shown], None], writer: Writer,
+    inspection: Inspection, writer: Writer,
 ) -> Iterator[tuple[Callable[[], None], bool]]:  # fmt: skip
     """What writes the timeline's frames, and whether each is the source's own; copied ones in reading order."""
     pictures = timeline(plan, source.reader, strips, splicing.copied)
     for segment in splicing.segments:
         if splicing.source is not None and segment.copy is not None:
             for packet, own in copies(splicing.source, segment.copy):
-                yield partial(writer.copied, packet, segment.span.start + own - segment.copy.source), True
+                frame = segment.span.start + own - segment.copy.source
+                yield partial(writer.copied, packet, frame), True
+                inspection.copied(frame, own)
             continue
         for shown in islice(pictures, len(segment.span)):
             yield partial(writer.video, shown.picture), shown.source is not None
-            see(shown)
-
-
-def _seeing(watch: JoinWatch, analysis: Analysis) -> Callable[[Shown], None]:
-    """Shows the join watch what it is interested in."""
-    points: NDArray[np.float32] | None = None
-    last: Shown | None = None
-
-    def see(shown: Shown) -> None:
-        nonlocal points, last
-        if not watch.watches(shown.frame):
-            watch.forget()
-            last = None
-            return
-        own = False
-        if shown.source is not None:
-            found = analysis.track(FrameRange(shown.source, shown.source + 1)).at(shown.source)
-            points = points if found is None else found
-            own = last is not None and last.source == shown.source - 1
-        watch.see(shown.frame, luma(shown.picture), points, own, shown.source is None)
-        last = shown
-
-    return see
-
-
-def _natural_maxima(source: Source) -> list[float]:
-    """The largest sample steps of the source, over at most five minutes of it."""
-    sound = source.sound
-    last = min(sound.samples, 300 * sound.rate)
-    return [m for start in range(0, last, 10 * sound.rate)
-            for m in step_maxima(sound.read(start, min(last, start + 10 * sound.rate)))]  # fmt: skip
+            inspection.see(shown)
 
 
 def report(result: Result, clock: Clock) -> dict[str, Any]:
@@ -273,6 +250,8 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
              "ok": c.passed}
             for c in result.clicks
         ],
+        "checks": {kind: [c.row for c in result.checks if c.kind == kind] for kind in KINDS[2:]},
+        "seeds": [choice.row for choice in result.chosen],
         "voice_covers": plan.voice_covers,
         "audio_tracks": rows(result.source),
         "chapters": [

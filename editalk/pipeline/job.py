@@ -16,11 +16,14 @@ from editalk.mux import edited_path
 from editalk.pipeline import Clock, Edit, Result, planned, report, run, summary
 from editalk.pipeline.captions import CaptionTexts
 from editalk.pipeline.review import review_page
+from editalk.quality.checks import KINDS
 from editalk.reporting import KeepingReporter, Limited
 from editalk.texts import check_text_target, withdraw
 
-CHECKS = ("join",)
+CHECKS = (*KINDS, "all")
 """Kinds of `--fail-on`."""
+LISTENING = ("sync", "all")
+"""Those for which new lips are tracked and the sound is listened to, which takes time."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Job:
     captions_out: str | None = None
     device: str | None = None
     seed: int = 0
+    best_of: int = 1
     timeline: str | None = None
     review: bool = False
     dry_run: bool = False
@@ -68,7 +72,8 @@ class Job:
             self.video, self.edited, self.voice, transcript=self.transcript, plan=self.plan, covers=self.voice_covers,
             backend=choice, face=self.face, language=self.language, region=self.region, audio_track=self.audio_track,
             timelines=get_writers(self.timeline) if self.timeline is not None else (), dub=self.dub,
-            voice_transcript=self.voice_transcript,
+            voice_transcript=self.voice_transcript, best_of=self.best_of,
+            lip_check=any(kind in LISTENING for kind in self.fail_on),
         )  # fmt: skip
 
 
@@ -79,6 +84,8 @@ def check(job: Job) -> None:
     for kind in job.fail_on:
         if kind not in CHECKS:
             raise UsageError(f"--fail-on {kind}: not one of {', '.join(CHECKS)}")
+    if job.best_of < 1:
+        raise UsageError(f"--best-of {job.best_of}: each window is rendered once at least")
     for flag, given, what in (("--fail-on", job.fail_on, "checks"), ("--review", job.review, "shows")):
         if given and job.dry_run:
             raise UsageError(f"{flag} {what} what was rendered, and --dry-run renders nothing; leave out one of them")
@@ -139,12 +146,28 @@ def reviewed(
                            reporter)  # fmt: skip
 
 
+def failures(made: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(kind, place, figure and limit) of every check that a report says has failed."""
+    if "output" not in made:
+        return []
+    seen = [("join", f"at {j['at']:.2f} s: {', '.join(j['reasons'])} (score {j['score']:.2f}, limit 1)")
+            for j in made["joins"] if not j["ok"]]  # fmt: skip
+    seen += [("click", f"at {c['at']:.2f} s: a step of {c['step']:.4f} (limit {c['natural_p999']:.4f})")
+             for c in made["sound_joins"] if not c["ok"]]  # fmt: skip
+    for kind, rows in made["checks"].items():
+        seen += [(kind, f"at {r['from']:.2f} s: {r['what']} ({_figure(r)})") for r in rows if not r["ok"]]
+    return seen
+
+
+def _figure(row: Mapping[str, Any]) -> str:
+    figure = "nothing" if row["figure"] is None else f"{row['figure']:.4g}"
+    return f"{figure} {row['unit']}, limit {row['limit']:.4g}"
+
+
 def failed(kinds: tuple[str, ...], made: Mapping[str, Any]) -> QualityError | None:
     """What `--fail-on` says to a report."""
-    if "join" not in kinds or "output" not in made:
-        return None
-    seen = [f"{j['at']:.2f} s (score {j['score']:.2f})" for j in made["joins"] if not j["ok"]]
+    seen = [f"{kind} {text}" for kind, text in failures(made) if kind in kinds or "all" in kinds]
     if not seen:
         return None
-    return QualityError(f"{len(seen)} of {len(made['joins'])} joins may show, at {', '.join(seen)}; "
+    return QualityError(f"{len(seen)} check{'s' * (len(seen) > 1)} failed: {'; '.join(seen)}; "
                         f"{made['output']} is written")  # fmt: skip

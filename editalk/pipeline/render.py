@@ -35,9 +35,12 @@ LISTEN = 0.5  # seconds of sound before and behind the context that a backend ma
 
 @dataclass(frozen=True)
 class RenderedWindow:
+    """`seed`: that it was rendered from, None where the backend draws no lots."""
+
     window: RenderWindow
     path: Path
     held: Input
+    seed: int | None = None
 
 
 def check_strips(strips: Sequence[RenderedWindow], cache: Cache) -> None:
@@ -48,27 +51,33 @@ def check_strips(strips: Sequence[RenderedWindow], cache: Cache) -> None:
 
 
 def render(
-    plan: EditPlan, source: Source, track: Soundtrack, analysis: Analysis, backend: Backend, cache: Cache, seed: int,
-    reporter: Reporter,
-) -> tuple[RenderedWindow, ...]:  # fmt: skip
-    """All windows of the plan, those that the cache does not hold rendered now."""
-    strips = []
-    total = sum(len(w.span) for w in plan.windows)
+    plan: EditPlan, source: Source, track: Soundtrack, analysis: Analysis, backend: Backend, cache: Cache,
+    seeds: Sequence[int], reporter: Reporter,
+) -> tuple[tuple[RenderedWindow, ...], ...]:  # fmt: skip
+    """All windows of the plan, each from every seed, those that the cache does not hold rendered now; a backend that
+    draws no lots renders each once.
+    """
+    made = []
+    asked: Sequence[int | None] = seeds if backend.capabilities.seeded else [None]
+    total = sum(len(w.span) for w in plan.windows) * len(asked)
     with reporter.stage("Rendering", total) as advance:
         for window in plan.windows:
-            path = cache.path("window", _key(window, plan, source, backend, analysis, seed) + ".mkv")
-            if everywhere(cache.held(path)):
-                advance(len(window.span), cached=True)
-            else:
-                with cache.making(path, source.inputs) as part:
-                    _render(window, plan, source, track, analysis, backend, part, advance)
-            strips.append(RenderedWindow(window, path, Input.of(path)))
-    return tuple(strips)
+            strips = []
+            for seed in asked:
+                path = cache.path("window", _key(window, plan, source, backend, analysis, seed or 0) + ".mkv")
+                if everywhere(cache.held(path)):
+                    advance(len(window.span), cached=True)
+                else:
+                    with cache.making(path, source.inputs) as part:
+                        _render(window, plan, source, track, analysis, backend, seed or 0, part, advance)
+                strips.append(RenderedWindow(window, path, Input.of(path), seed))
+            made.append(tuple(strips))
+    return tuple(made)
 
 
 def _render(
     window: RenderWindow, plan: EditPlan, source: Source, track: Soundtrack, analysis: Analysis, backend: Backend,
-    path: Path, advance: Advance,
+    seed: int, path: Path, advance: Advance,
 ) -> None:  # fmt: skip
     video = source.info.video
     writer, done = StripWriter(path, video, working_format(video.pix_fmt)), 0
@@ -77,7 +86,7 @@ def _render(
         writer.write(made.frame - window.span.start, paste(base, made, video))
 
     with behind() as later:
-        for made in backend.render(window_input(window, plan, source, track, analysis)):
+        for made in backend.render(replace(window_input(window, plan, source, track, analysis), seed=seed)):
             base = source.reader.frame(made.source) if made.source is not None else None
             later(partial(write, made, base))
             advance(made.frame + 1 - window.span.start - done)

@@ -124,8 +124,8 @@ def windows(edit: Edit, folder: Path) -> Iterator[tuple[list[WindowInput], Calla
         speech = Soundtrack(ready.plan, ready.source.sound, ready.voices, spoken_ranges(ready.transcript))
 
         def rendered() -> float:
-            strips = render(ready.plan, ready.source, speech, ready.analysis, ready.backend, cache, 0, say)
-            return sum(len(s.window.span) for s in strips)
+            strips = render(ready.plan, ready.source, speech, ready.analysis, ready.backend, cache, (0,), say)
+            return sum(len(s.window.span) for (s,) in strips)
 
         yield [window_input(w, ready.plan, ready.source, speech, ready.analysis) for w in ready.plan.windows], rendered
 

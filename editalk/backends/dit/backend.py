@@ -39,9 +39,8 @@ class Dit:
     name = "dit"
 
     def __init__(
-        self, folder: Path, device: str | None = None, precision: str | None = None, offload: bool = False,
-        seed: int = 0,
-    ) -> None:  # fmt: skip
+        self, folder: Path, device: str | None = None, precision: str | None = None, offload: bool = False
+    ) -> None:
         _hush()
         from editalk.backends.dit.parallel import own_device
         from editalk.backends.dit.precision import Precision, find_device
@@ -53,11 +52,11 @@ class Dit:
         self.precision: Precision = Precision(precision) if precision else usual
         if offload and self.device.type == "cpu":
             raise DeviceError("--offload keeps weights in RAM for a GPU; leave it out on the CPU")
-        self.offload, self.seed = offload, seed
+        self.offload = offload
         self.grid_step = self.weights.step
         self.key = f"dit {self.precision} {fingerprint(folder)}"
         hears = self.weights.lips
-        self.capabilities = Capabilities(temporal=True, lips=hears, regions=REGIONS, hears=hears)
+        self.capabilities = Capabilities(temporal=True, lips=hears, regions=REGIONS, hears=hears, seeded=True)
         self._model: Model | None = None
         self._counted: Counted | None = None
 
@@ -68,8 +67,8 @@ class Dit:
 
         with self._memory(given):
             model = self._loaded(given)
-            made = temporal_frames(model, given, self.seed)
-            yield from lip_pictures(model, given, made, self.seed) if given.window.lips else made
+            made = temporal_frames(model, given, given.seed)
+            yield from lip_pictures(model, given, made, given.seed) if given.window.lips else made
 
     def figures(self) -> dict[str, int]:
         """`tokens`: sent through the network, one step after the other, references included; `tokens_full_frame`: what
