@@ -8,12 +8,14 @@ EditalkError                     1   something went wrong
 │   │   ├── MarkupError
 │   │   └── CaptionError             a file of captions
 │   ├── PlanError
+│   ├── LedgerError                  what an edit left about itself
 │   └── ModelsError                  models.toml
 ├── MismatchError                4   two inputs do not belong together
 │   ├── VoiceError                   the voice is missing or says something else
 │   └── SourceError                  plan or transcript were made from another file
 ├── DeviceError                  5   no device, memory or weights for what was asked
 ├── QualityError                 6   a check of `--fail-on` failed
+├── SigningError                 1   a key or certificate cannot sign
 └── MediaError                   1   a media file cannot be read or written
     └── OutputError                  the result cannot be written, or exists already
 """
@@ -73,6 +75,10 @@ class PlanError(ReadError):
     pass
 
 
+class LedgerError(ReadError):
+    pass
+
+
 class ModelsError(ReadError):
     pass
 
@@ -95,6 +101,10 @@ class DeviceError(EditalkError):
 
 class QualityError(EditalkError):
     exit_code = 6
+
+
+class SigningError(EditalkError):
+    pass
 
 
 class MediaError(EditalkError):

@@ -1,8 +1,9 @@
-"""Text files out: whole or not at all."""
+"""Small files out: whole or not at all."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from editalk.errors import OutputError
@@ -29,13 +30,13 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: {error.strerror or error}") from error
 
 
-def write_texts(texts: dict[Path, str]) -> None:
+def write_texts(texts: Mapping[Path, str | bytes]) -> None:
     """All of them whole, or none. Raises OutputError."""
     parts = {path: path.with_name(f".{path.name[:40]}.{os.getpid()}.{k}.part") for k, path in enumerate(texts)}
     path = next(iter(texts))
     try:
         for path, text in texts.items():
-            parts[path].write_text(text, "utf-8", errors="backslashreplace")
+            parts[path].write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace"))
         for path, part in parts.items():
             os.replace(part, path)
     except OSError as error:

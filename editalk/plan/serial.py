@@ -39,6 +39,16 @@ def from_json(text: str, name: str = "plan") -> EditPlan:
     return plan
 
 
+def plain(value: Any) -> Any:
+    """Frozen data as values of JSON."""
+    return _plain(value)
+
+
+def read_plain(kind: Any, value: Any, place: str) -> Any:
+    """`plain` backwards: frozen data of a kind. Raises PlanError that names the place of what does not fit."""
+    return _read(kind, value, place)
+
+
 def _check_tiling(plan: EditPlan, name: str) -> None:
     stretches = {"timeline": [(p.start, p.end) for p in plan.timeline], "sound": [(p.start, p.end) for p in plan.sound]}
     for what, spans in stretches.items():

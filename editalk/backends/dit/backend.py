@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from editalk.backends.base import Capabilities, Rendered, WindowInput
 from editalk.backends.crops import whole_picture
 from editalk.errors import DeviceError
+from editalk.models import Identity, identity
 from editalk.plan.types import Region
 
 if TYPE_CHECKING:
@@ -53,9 +54,13 @@ class Dit:
         self.grid_step = self.weights.step
         self.key = f"dit {self.precision} {fingerprint(folder)}"
         hears = self.weights.lips
-        self.capabilities = Capabilities(temporal=True, lips=hears, regions=REGIONS, hears=hears)
+        self.capabilities = Capabilities(temporal=True, lips=hears, regions=REGIONS, hears=hears, trained=True)
         self._model: Model | None = None
         self._counted: Counted | None = None
+
+    @property
+    def models(self) -> tuple[Identity, ...]:
+        return (identity(self.weights.folder),)
 
     def render(self, given: WindowInput) -> Iterator[Rendered]:
         """See Backend. New content and joins first, then lips on what that makes and on the footage."""
