@@ -21,6 +21,7 @@ from editalk.pipeline.apply import Clock, Result, apply, bring_along, operations
 from editalk.pipeline.dub import figures, plan_dub, read_dub
 from editalk.pipeline.edit import listen, open_voices, plan_edit, read_script, spoken_ranges
 from editalk.pipeline.render import footage_of
+from editalk.pipeline.seal import Seal
 from editalk.pipeline.source import Listening, Source, beside, opened, read_text, transcribe, words_of
 from editalk.pipeline.timelines import check_timelines, timelines
 from editalk.plan import EditPlan, Region, Script, VoiceRef, from_json
@@ -120,7 +121,9 @@ def planned(edit: Edit, cache: Cache, clock: Clock, reporter: Reporter) -> Itera
         yield Prepared(source, transcript, plan, voices.sounds, analysis, backend, why)
 
 
-def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, reporter: Reporter) -> Result | None:
+def run(
+    edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, reporter: Reporter, seal: Seal | None = None
+) -> Result | None:
     """Transcript to finished file; `out` is written whole or not at all. None: of several processes another writes it.
     """
     form = check_target(out, overwrite, edit.video)
@@ -140,7 +143,8 @@ def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, repo
             with clock.stage("decode"):
                 along = bring_along(ready.source.info, ready.plan, words, out, folder, reporter)
             made = apply(ready.plan, ready.source, speech, along, ready.analysis, ready.backend, out, overwrite,
-                         cache, edit.backend.seed, clock, reporter)  # fmt: skip
+                         cache, edit.backend.seed, clock, reporter,
+                         replace(seal, language=ready.transcript.language) if seal else None)  # fmt: skip
         if made is None or not edit.timelines:
             return made
         texts = timelines(edit.timelines, out, out, ready.plan, made.rendered, ready.source.info, ready.voices,

@@ -26,6 +26,7 @@ from editalk.pipeline.behind import behind
 from editalk.pipeline.dub import figures
 from editalk.pipeline.edit import spoken_ranges
 from editalk.pipeline.render import RenderedWindow, render
+from editalk.pipeline.seal import Made, Seal, Sealed
 from editalk.pipeline.source import Source
 from editalk.pipeline.splicing import Splicing, encoded, spliced
 from editalk.pipeline.subtitles import Subtitles, follow_subtitles
@@ -84,6 +85,7 @@ class Result:
     figures: dict[str, int]
     rendered: tuple[FrameRange, ...]
     timelines: tuple[Path, ...] = ()
+    sealed: Sealed | None = None
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -108,6 +110,7 @@ def bring_along(
 def apply(
     plan: EditPlan, source: Source, speech: Soundtrack, along: Along, analysis: Analysis,
     backend: Backend, out: Path, overwrite: bool, cache: Cache, seed: int, clock: Clock, reporter: Reporter,
+    seal: Seal | None = None,
 ) -> Result | None:  # fmt: skip
     """Render what the plan asks for and write the edited video; whole, or nothing. None: another process writes it."""
     with clock.stage("render"):
@@ -115,10 +118,15 @@ def apply(
     if not writes():
         return None
     info = replace(source.info, further=tuple(track.info for track in along.tracks))
+    rendered = new_frames(strips)
+    finish = None
+    if seal is not None:
+        finish = partial(seal.sign, Made(out, plan, source.info, backend, seed, rendered), reporter)
     with clock.stage("mux"):
-        made, splicing = _file(plan, source, strips, speech, along, analysis, info, out, overwrite, reporter)
+        made, splicing = _file(plan, source, strips, speech, along, analysis, info, out, overwrite, finish, reporter)
+    sealed = seal.write(out, overwrite) if seal is not None else None
     return Result(out, plan, info, along, backend.name, made.identical, splicing.frames, splicing.why_not, made.joins,
-                  made.clicks, backend.figures(), new_frames(strips))  # fmt: skip
+                  made.clicks, backend.figures(), rendered, sealed=sealed)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -130,16 +138,19 @@ class _Written:
 
 def _file(
     plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], speech: Soundtrack, along: Along,
-    analysis: Analysis, info: MediaInfo, out: Path, overwrite: bool, reporter: Reporter,
+    analysis: Analysis, info: MediaInfo, out: Path, overwrite: bool,
+    finish: Callable[[tuple[FrameRange, ...], Path, Path], None] | None, reporter: Reporter,
 ) -> tuple[_Written, Splicing]:  # fmt: skip
     """The file, with the source's own packets where they can be taken, else without."""
     watch = JoinWatch(plan, natural_motion(analysis))
     splicing = spliced(plan, source.info, watch.watches, reporter)
     while True:
         check = partial(splicing.check, source.reader) if splicing.source else None
+        last = partial(finish, splicing.copied) if finish is not None else None
         try:
             with Writer(out, info, plan.source.rate, overwrite=overwrite, chapters=along.chapters.chapters,
-                        subtitles=along.subtitles.tracks, source=splicing.source, check=check) as writer:  # fmt: skip
+                        subtitles=along.subtitles.tracks, source=splicing.source, check=check,
+                        finish=last) as writer:  # fmt: skip
                 return _write(plan, source, strips, speech, along, analysis, watch, splicing, writer,
                               reporter), splicing  # fmt: skip
         except SpliceError as reason:
@@ -260,7 +271,7 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
         ],
         "captions": list(result.along.subtitles.rows),
         "seconds": {name: round(seconds, 3) for name, seconds in clock.seconds.items()},
-    } | ({"dub": figures(plan)} if plan.dubbed else {})  # fmt: skip
+    } | ({"dub": figures(plan)} if plan.dubbed else {}) | (result.sealed.row if result.sealed else {})  # fmt: skip
 
 
 def operations(plan: EditPlan) -> list[dict[str, Any]]:

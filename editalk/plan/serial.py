@@ -99,7 +99,7 @@ def _read(kind: Any, value: Any, place: str) -> Any:
         return kind(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(value, kind) or isinstance(value, bool):
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise PlanError(f"{place}: {kind.__name__} expected, not {json.dumps(value)[:40]}")
     return value
 
