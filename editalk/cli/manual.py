@@ -350,7 +350,8 @@ without their dashes:
 A switch is true or false; `--no-…` turns off what a file turned on. A list in a variable is parted by spaces. A \
 key that no command has, or a value of the wrong kind, is an error (exit 2) with file, line and key. Options that name \
 files of one job, --consent, --json, --overwrite, --dry-run, --accept-licence, --from and --to, are for the command \
-line alone; paths of --sign-key, --sign-cert and --trust are seen from the file's folder. --no-config reads no file. `editalk config show` prints what holds and where it comes from."""
+line alone; paths of --sign-key, --sign-cert and --trust are seen from the file's folder. \
+--no-config reads no file. `editalk config show` prints what holds and where it comes from."""
 
 ENVIRONMENT = """\
 Every option that a settings file may set has a variable, EDITALK_ and its name: EDITALK_SEED, or for one \

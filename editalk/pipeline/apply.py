@@ -26,7 +26,7 @@ from editalk.pipeline.behind import behind
 from editalk.pipeline.dub import figures
 from editalk.pipeline.edit import spoken_ranges
 from editalk.pipeline.render import RenderedWindow, render
-from editalk.pipeline.seal import Made, Seal, Sealed
+from editalk.pipeline.seal import UNSEALED, Made, Seal, Sealed
 from editalk.pipeline.source import Source
 from editalk.pipeline.splicing import Splicing, encoded, spliced
 from editalk.pipeline.subtitles import Subtitles, follow_subtitles
@@ -271,7 +271,7 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
         ],
         "captions": list(result.along.subtitles.rows),
         "seconds": {name: round(seconds, 3) for name, seconds in clock.seconds.items()},
-    } | ({"dub": figures(plan)} if plan.dubbed else {}) | (result.sealed.row if result.sealed else {})  # fmt: skip
+    } | ({"dub": figures(plan)} if plan.dubbed else {}) | (result.sealed.row if result.sealed else UNSEALED)  # fmt: skip
 
 
 def operations(plan: EditPlan) -> list[dict[str, Any]]:

@@ -62,6 +62,9 @@ class Sealed:
     row: dict[str, Any]
 
 
+UNSEALED: dict[str, Any] = {"signature": None, "ledger": None}
+
+
 @dataclass
 class _Kept:
     """What the signed file has left for those beside it."""

@@ -132,7 +132,9 @@ def try_out(credential: Credential, cert: Path) -> None:
             builder.set_no_embed()
             builder.sign(signer, _UNKNOWN, io.BytesIO(b"editalk"), io.BytesIO())
     except c2pa.C2paError as error:
-        raise SigningError(f"{cert}: C2PA does not take this certificate: {_said(error)}") from error
+        raise SigningError(f"{cert}: C2PA does not take this certificate: {_said(error)}; it wants "
+                           "the usage digitalSignature, an extended one such as emailProtection, and an authority "
+                           "above") from error
 
 
 def embeds(path: Path) -> bool:
