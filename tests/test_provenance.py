@@ -96,7 +96,7 @@ def test_an_edit_says_what_it_is(folder: Path, capsys: Capture) -> None:
     assert ledger.words[2].source == pytest.approx(WORDS.index("five") * 0.25 + 0.025, abs=0.05)
     assert (made["ledger"]["of_this_file"], made["ledger"]["of_this_manifest"]) == (True, True)
     assert made["source"]["is_ingredient"]
-    assert made["source"]["compared"] == 42 - sum(end - start for start, end in new)
+    assert made["source"]["compared"] == ledger.output.frames - sum(end - start for start, end in new)
     assert made["source"]["differ"] == []
 
 

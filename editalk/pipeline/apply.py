@@ -271,7 +271,8 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
         ],
         "captions": list(result.along.subtitles.rows),
         "seconds": {name: round(seconds, 3) for name, seconds in clock.seconds.items()},
-    } | ({"dub": figures(plan)} if plan.dubbed else {}) | (result.sealed.row if result.sealed else UNSEALED)  # fmt: skip
+        **(result.sealed.row if result.sealed else UNSEALED),
+    } | ({"dub": figures(plan)} if plan.dubbed else {})  # fmt: skip
 
 
 def operations(plan: EditPlan) -> list[dict[str, Any]]:

@@ -103,6 +103,9 @@ class Seal:
         with reporter.stage("Signing", 1) as advance:
             kept.manifest = sign(definition(kept.ledger), parts, self.credential, complete, signed)
             advance(1)
+        if self.credential.development:
+            reporter.say("signed with a development certificate that nobody trusts; --sign-key and --sign-cert for "
+                         "your own")  # fmt: skip
 
     def write(self, out: Path, overwrite: bool) -> Sealed:
         """What lies beside the file. Raises OutputError."""
@@ -156,8 +159,6 @@ def asked(
     if signed and not embeds(out):
         check_text_target(manifest_path(out), overwrite, source)
     credential = (given or development()) if signed else None
-    if credential is not None and credential.development:
-        reporter.say("signed with a development certificate that nobody trusts; --sign-key, --sign-cert for your own")
     digest = sha256(text) if text.is_file() else ""  # the text itself is read later, and says so
     return Seal(credential, ledger, stated, FileRef(text.name, digest), from_plan, reporter.warnings)
 
