@@ -8,6 +8,7 @@ EditalkError                     1   something went wrong
 │   │   ├── MarkupError
 │   │   └── CaptionError             a file of captions
 │   ├── PlanError
+│   ├── LedgerError                  what an edit left about itself
 │   ├── ModelsError                  models.toml
 │   └── JobsError                    the list of a batch
 ├── MismatchError                4   two inputs do not belong together
@@ -16,6 +17,7 @@ EditalkError                     1   something went wrong
 ├── DeviceError                  5   no device, memory or weights for what was asked
 ├── QualityError                 6   a check of `--fail-on` failed
 ├── TimeLimitError               1   it takes longer than `--time-limit` allows
+├── SigningError                 1   a key or certificate cannot sign
 └── MediaError                   1   a media file cannot be read or written
     └── OutputError                  the result cannot be written, or exists already
 """
@@ -75,6 +77,10 @@ class PlanError(ReadError):
     pass
 
 
+class LedgerError(ReadError):
+    pass
+
+
 class ModelsError(ReadError):
     pass
 
@@ -104,6 +110,10 @@ class QualityError(EditalkError):
 
 
 class TimeLimitError(EditalkError):
+    pass
+
+
+class SigningError(EditalkError):
     pass
 
 

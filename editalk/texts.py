@@ -1,10 +1,10 @@
-"""Text files out: whole or not at all."""
+"""Small files out: whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,14 +36,14 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: {error.strerror or error}") from error
 
 
-def write_texts(texts: dict[Path, str], overwrite: bool = True) -> None:
+def write_texts(texts: Mapping[Path, str | bytes], overwrite: bool = True) -> None:
     """All of them whole, or none. `overwrite` False: nor over what has appeared meanwhile. Raises OutputError."""
     with beside(texts, overwrite):
         pass
 
 
 @contextmanager
-def beside(texts: dict[Path, str], overwrite: bool, out: Path | None = None) -> Iterator[None]:
+def beside(texts: Mapping[Path, str | bytes], overwrite: bool, out: Path | None = None) -> Iterator[None]:
     """Texts in their places; what the block does comes last, and if it fails they go again, but with `overwrite`.
 
     `out`: what the block puts into its place. Until it is there, a record beside it says what was put there first, so
@@ -57,7 +57,7 @@ def beside(texts: dict[Path, str], overwrite: bool, out: Path | None = None) -> 
         for path, text in texts.items():
             for left in abandoned(path.parent, f".{path.name[:40]}.", ".part"):
                 left.unlink(missing_ok=True)
-            parts[path].write_text(text, "utf-8", errors="backslashreplace")
+            parts[path].write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace"))
         if out is not None and texts and not overwrite:
             record = out.with_name(f"{_begin(out)}{owner()}{_RECORD}")
             record.write_text(json.dumps({path.name: digest(part) for path, part in parts.items()}), "utf-8")

@@ -12,6 +12,7 @@ import pytest
 from editalk.backends.base import Capabilities, LipPass, Rendered, WindowInput
 from editalk.backends.combined import Combined
 from editalk.latent import Strip
+from editalk.models import Identity
 from editalk.plan import Piece, Region, RenderWindow
 from editalk.timebase import FrameRange
 
@@ -20,6 +21,7 @@ class Frames:
     """Makes the frames of the window that have no footage; with `lips`, those that get new lips, too."""
 
     name, key = "frames", "frames 1"
+    models = (Identity("frames"),)
     grid_step = 4
 
     def __init__(self, lips: bool) -> None:
@@ -39,6 +41,7 @@ class Frames:
 
 class Lips:
     name, key = "lips", "lips 2"
+    models = (Identity("lips"),)
     regions = frozenset({"mouth"})
 
     def draw(self, given: WindowInput, made: Iterable[Rendered]) -> Iterator[Rendered]:

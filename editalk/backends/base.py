@@ -13,6 +13,7 @@ from editalk.asr import Phone
 from editalk.audio import Audio
 from editalk.face import FaceTrack
 from editalk.media import VideoInfo
+from editalk.models import Identity
 from editalk.plan.types import RenderWindow
 from editalk.timebase import FrameRate
 
@@ -79,11 +80,14 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Capabilities:
+    """`trained`: all its new pictures come out of a trained network, not its new lips alone."""
+
     temporal: bool  # inserts and removes frames
     lips: bool
     regions: frozenset[str]
     hears: bool = False  # pictures without new lips depend on the sound and the words, too
     seeded: bool = False  # draws lots: another seed gives other pictures
+    trained: bool = False
 
 
 class Backend(Protocol):
@@ -93,6 +97,11 @@ class Backend(Protocol):
     key: str
     grid_step: int  # frames per latent frame
     capabilities: Capabilities
+
+    @property
+    def models(self) -> tuple[Identity, ...]:
+        """The trained weights that its pictures come from."""
+        ...
 
     def render(self, given: WindowInput) -> Iterator[Rendered]:
         """New pictures in the order of the timeline, not changed once they are given. A frame of the window that is
@@ -114,6 +123,11 @@ class LipPass(Protocol):
     name: str
     key: str
     regions: frozenset[str]
+
+    @property
+    def models(self) -> tuple[Identity, ...]:
+        """See Backend."""
+        ...
 
     def draw(self, given: WindowInput, made: Iterable[Rendered]) -> Iterator[Rendered]:
         """The pictures of `made` and, within the window's `lips`, those with new lips, in the order of the timeline.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from editalk.backends.base import Backend, Capabilities, LipPass, Rendered, WindowInput
+from editalk.backends.base import Backend, LipPass, Rendered, WindowInput
+from editalk.models import Identity
 
 
 class Combined:
@@ -16,7 +17,11 @@ class Combined:
         self.name, self.grid_step = f"{temporal.name}+{lips.name}", temporal.grid_step
         self.key = f"{temporal.key}+{lips.key}"
         can = temporal.capabilities
-        self.capabilities = Capabilities(can.temporal, True, can.regions | lips.regions, can.hears, can.seeded)
+        self.capabilities = replace(can, lips=True, regions=can.regions | lips.regions)
+
+    @property
+    def models(self) -> tuple[Identity, ...]:
+        return *self.temporal.models, *self.lips.models
 
     def render(self, given: WindowInput) -> Iterator[Rendered]:
         """New pictures for the window. Where the temporal backend could draw lips itself it is asked for none."""

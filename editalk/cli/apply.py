@@ -10,6 +10,7 @@ import typer
 from editalk.cli import complete
 from editalk.cli.options import (
     BACKEND,
+    PROVENANCE,
     AudioTrack,
     BackendName,
     CaptionFiles,
@@ -89,6 +90,28 @@ def apply_command(
     time_limit: Annotated[
         float | None, typer.Option("--time-limit", metavar="SECONDS", help="Give up after so long; OUT is not written.")
     ] = None,
+    sign: Annotated[
+        bool, typer.Option("--sign/--no-sign", rich_help_panel=PROVENANCE, help="Sign OUT with a C2PA manifest.")
+    ] = True,
+    sign_key: Annotated[
+        Path | None,
+        typer.Option("--sign-key", metavar="FILE", rich_help_panel=PROVENANCE,
+                     help="With this key in PEM; else a development certificate's."),
+    ] = None,
+    sign_cert: Annotated[
+        Path | None,
+        typer.Option("--sign-cert", metavar="FILE", rich_help_panel=PROVENANCE,
+                     help="The key's certificate and those above it, PEM."),
+    ] = None,
+    ledger: Annotated[
+        bool,
+        typer.Option("--ledger/--no-ledger", rich_help_panel=PROVENANCE, help="Write OUT.ledger.json: what is whose."),
+    ] = True,
+    consent: Annotated[
+        str | None,
+        typer.Option("--consent", metavar="TEXT|FILE", rich_help_panel=PROVENANCE,
+                     help="The speaker's consent, recorded in both."),
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -105,7 +128,8 @@ def apply_command(
         offload=offload, lip_pass=lip_pass, region=region, face=face, transcript=transcript, language=language,
         audio_track=audio_track, captions=None if captions is None else tuple(captions), captions_out=captions_out,
         device=device, seed=seed, best_of=best_of, timeline=timeline, review=review, dry_run=dry_run,
-        fail_on=tuple(fail_on or ()), overwrite=overwrite, time_limit=time_limit,
+        fail_on=tuple(fail_on or ()), overwrite=overwrite, time_limit=time_limit, sign=sign, sign_key=sign_key,
+        sign_cert=sign_cert, ledger=ledger, consent=consent,
     )  # fmt: skip
     console = Console(quiet or not writes(), progress, as_json)
     made = run_job(job, cache_of(console), console)
@@ -132,6 +156,10 @@ def _print_report(made: dict[str, Any], failures: list[tuple[str, str]], console
         )
         for path in made["timelines"]:
             console.say(f"wrote {path}")
+        if made["signature"] is not None:
+            console.say(f"signed by {made['signature']['signer']}, manifest in {made['signature']['manifest']}")
+        if made["ledger"] is not None:
+            console.say(f"wrote {made['ledger']}")
         if "review" in made:
             console.say(f"wrote {made['review']}: {made['review_bytes'] / 1e6:.1f} MB, the edit to look at")
         for kind, text in failures:

@@ -9,7 +9,7 @@ EXITS = {
     1: "a file cannot be read or written, or something unforeseen",
     2: "the command's words or the settings do not fit together",
     3: "a transcript, a mark in the text or a plan cannot be read",
-    4: "two inputs do not belong together: voice and script, plan and source",
+    4: "two inputs do not belong together: voice and script, plan and source; a signed file was changed",
     5: "no device, memory or weights for what was asked",
     6: "a check of --fail-on failed; the output is written all the same",
     130: "interrupted; nothing half-written stays (143: terminated)",
@@ -37,6 +37,7 @@ VARIABLES = {
     "EDITALK_MODELS": "a folder with a folder for each model: looked into first, and where `models pull` puts them",
     "EDITALK_OFFLINE": "1: no downloads; so does HF_HUB_OFFLINE",
     "EDITALK_ACCEPT_LICENCE": "1: as --accept-licence of `models pull`",
+    "EDITALK_SIGN_PASSWORD": "the password of an encrypted --sign-key",
     "EDITALK_PARALLEL": "ulysses or ring: how the processes that torchrun started share a window of backend dit",
 }
 """Environment variables that are not just an option's."""
@@ -132,12 +133,17 @@ PAGES: dict[str, Page] = {
             ("talk.edited.mp4", "the result, beside VIDEO; whole or not there"),
             ("talk.edited.otio, talk.edited.removed.otio",
              "with --timeline: the edit, and what was taken out; also .fcpxml, .edl, .xml"),
+            ("talk.edited.ledger.json", "where each word, frame and sound comes from; not with --no-ledger"),
+            ("talk.edited.c2pa", "the signed manifest, of results that take none (mkv, webm); not with --no-sign"),
             ("talk.edited.review.html", "with --review, beside the result"),
             ("talk.transcript.json", "beside VIDEO: its transcript; made anew where there is none"),
         ),
-        environment=(("EDITALK_CACHE", "results of stages; a second run renders what changed"),),
+        environment=(
+            ("EDITALK_CACHE", "results of stages; a second run renders what changed"),
+            ("EDITALK_SIGN_PASSWORD", VARIABLES["EDITALK_SIGN_PASSWORD"]),
+        ),
         exits=tuple(EXITS),
-        see=("diff", "plan", "review", "eval", "settings"),
+        see=("diff", "plan", "verify", "review", "eval", "settings"),
     ),
     "batch": Page(
         (
@@ -186,6 +192,23 @@ PAGES: dict[str, Page] = {
         environment=(("EDITALK_CACHE", "results of stages; the small copy of VIDEO, too"),),
         exits=(0, 1, 2, 3, 4, 5, 130),
         see=("apply", "diff", "plan"),
+    ),
+    "verify": Page(
+        (
+            ("editalk verify talk.edited.mp4", "what its manifest says, and whether it and the ledger hold"),
+            ("editalk verify talk.edited.mp4 --source talk.mp4", "and whether kept pictures are the source's"),
+            ("editalk verify talk.edited.mp4 --trust desk-ca.pem", "and whether this authority vouches for it"),
+            ("editalk verify talk.edited.mp4 --json", "for programs"),
+        ),
+        notes="Nothing is fetched from anywhere. A valid signature says that nothing was changed since; who signed is "
+        "another question: a development certificate says nothing about that, and nobody is trusted without --trust. "
+        "Exit 1 where there is no manifest.",
+        files=(
+            ("talk.edited.ledger.json", "beside VIDEO: its ledger; or --ledger"),
+            ("talk.edited.c2pa", "the manifest, of files that take none (mkv, webm)"),
+        ),
+        exits=(0, 1, 2, 3, 4, 130),
+        see=("apply",),
     ),
     "eval": Page(
         (
@@ -358,8 +381,9 @@ without their dashes:
 
 A switch is true or false; `--no-…` turns off what a file turned on. A list in a variable is parted by spaces. A \
 key that no command has, or a value of the wrong kind, is an error (exit 2) with file, line and key. Options that name \
-files of one job, and --json, --overwrite, --dry-run, --accept-licence, --from and --to, are for the command line \
-alone. --no-config reads no file. `editalk config show` prints what holds and where it comes from."""
+files of one job, --consent, --json, --overwrite, --dry-run, --accept-licence, --from and --to, are for the command \
+line alone; paths of --sign-key, --sign-cert and --trust are seen from the file's folder. \
+--no-config reads no file. `editalk config show` prints what holds and where it comes from."""
 
 ENVIRONMENT = """\
 Every option that a settings file may set has a variable, EDITALK_ and its name: EDITALK_SEED, or for one \

@@ -33,6 +33,8 @@ VoiceFiles = Annotated[
 TranscriptFile = Annotated[
     Path | None, typer.Option("--transcript", metavar="FILE", help="The video's transcript (Whisper's JSON).")
 ]
+PROVENANCE = "Provenance"
+"""The heading of options that say what an edit leaves about itself."""
 BACKEND = "Backend"
 """The heading of options that say who renders, and on what."""
 Json = Annotated[

@@ -16,6 +16,7 @@ from editalk.cli.batch import batch_command
 from editalk.cli.clean import clean_command
 from editalk.cli.program import ConfigFile, Group, NoConfig, Program, origin, tree
 from editalk.cli.review import review_command
+from editalk.cli.verify import verify_command
 from editalk.console import begin, interrupt, interruption, print_error, stages
 from editalk.errors import EditalkError
 
@@ -54,6 +55,7 @@ app.command("plan")(edit.plan_command)
 app.command("apply")(apply_command)
 app.command("batch")(batch_command)
 app.command("review")(review_command)
+app.command("verify")(verify_command)
 app.command("eval")(inspect.eval_command)
 app.command("doctor")(inspect.doctor_command)
 app.command("help")(guide.help_command)

@@ -6,7 +6,7 @@ import inspect
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
@@ -22,7 +22,10 @@ from editalk.reading import LARGEST_SETTINGS, brief, brief_value, parse_toml, re
 NAME = "editalk.toml"
 PREFIX = "EDITALK_"
 ONE_JOB = "it names a file or folder of one job"
+OF_A_DESK = {"sign-key", "sign-cert", "trust"}
+"""Paths that are the same for all jobs; in a file they are seen from its folder."""
 NEVER = {
+    "consent": "it is given for one job",
     "json": "it changes what other programs are given to read",
     "overwrite": "whoever lets files be replaced says so each time",
     "dry-run": "a command that silently does nothing helps nobody",
@@ -118,7 +121,7 @@ def _options(words: str, command: TyperCommand) -> Iterator[tuple[str, Option]]:
         if isinstance(made, TyperOption) and not made.hidden:
             key = next((o for o in made.opts if o.startswith("--")), made.opts[0]).lstrip("-")
             hint = hints.get(made.name, Path)  # those of every command: --config, --no-config
-            never = NEVER.get(key) or (ONE_JOB if Path in _leaves(hint) else None)
+            never = NEVER.get(key) or (ONE_JOB if Path in _leaves(hint) and key not in OF_A_DESK else None)
             if words.startswith("config "):
                 never = NEVER["config"]
             yield key, Option(words, key, hint, never, made, command)
@@ -181,6 +184,8 @@ def parse(text: str, path: Path, known: Options) -> list[Value]:
     _collect(data, "", path, lines_of(text), tables, found)
     for value in found:
         _check(value, known)
+    found = [replace(v, value=str(path.parent / Path(v.value).expanduser())) if v.key in OF_A_DESK else v
+             for v in found]  # fmt: skip
     return sorted(found, key=lambda value: value.command == "")
 
 
@@ -258,6 +263,7 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, list) and all(_fits(part, get_args(kind)[0]) for part in value)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return value in [member.value for member in kind]
+    kind = str if kind is Path else kind
     return type(value) in ((int, float) if kind is float else (kind,))
 
 
@@ -268,9 +274,9 @@ def wanted(hint: Any) -> str:
         return f"a list, each {wanted(get_args(kind)[0])}"
     if isinstance(kind, type) and issubclass(kind, Enum):
         return "one of " + ", ".join(str(member.value) for member in kind)
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}.get(
-        kind, getattr(kind, "__name__", str(kind))
-    )
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes",
+             Path: "a path in quotes"}  # fmt: skip
+    return names.get(kind, getattr(kind, "__name__", str(kind)))
 
 
 def refused(option: Option, value: Any) -> str | None:

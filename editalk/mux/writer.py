@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -57,7 +58,8 @@ class Writer:
 
     `crf`: constant rate factor, less is better; None: 16 or better, so that it is visually lossless. `preset`: of x264
     or x265. `chapters`, `subtitles`: in the timeline's order and seconds. `source`: whose packets `copied`
-    takes. `check`: is shown the complete file before it takes its place.
+    takes. `check`: is shown the complete file before it takes its place. `finish`: makes what takes its place, at the
+    second path, out of the complete file, at the first.
 
     Raises OutputError, and SpliceError where packets of `source` and new ones cannot stand in one file.
     """
@@ -74,16 +76,19 @@ class Writer:
         subtitles: Sequence[SubtitleTrack] = (),
         source: Coded | None = None,
         check: Callable[[Path], None] | None = None,
+        finish: Callable[[Path, Path], None] | None = None,
     ) -> None:
         self.out, self.like, self.rate, self.overwrite = Path(out), like, rate, overwrite
         self.frames, self.samples = 0, {sound.index: 0 for sound in like.sounds}
-        self._crf, self._preset, self._verify = crf, preset, check
+        self._crf, self._preset = crf, preset
+        self._verify, self._finish = check, finish
         self._form = check_target(self.out, overwrite, like.path)
         check_sounds(like.sounds, self._form)
         begin, end = f".{self.out.stem[:40]}.", f".part{self.out.suffix}"
         for left in abandoned(self.out.parent, begin, end):
             left.unlink(missing_ok=True)
         self._part = self.out.with_name(f"{begin}{owner()}{secrets.token_hex(4)}{end}")
+        self._finished = self._part.with_name(f"{self._part.name.removesuffix(end)}-finished{end}")
         self._fields = FieldMarker(like.video.fields) if like.video.fields else None
         self._container: OutputContainer | None = None
         try:
@@ -172,6 +177,9 @@ class Writer:
             self._check()
             if self._verify is not None:
                 self._verify(self._part)
+            if self._finish is not None:
+                self._finish(self._part, self._finished)
+                os.replace(self._finished, self._part)
         except BaseException as error:
             self._discard()
             if isinstance(error, (OSError, av.error.FFmpegError, ValueError)):
@@ -247,7 +255,8 @@ class Writer:
             # it is thrown away in any case, and what failed before is what counts
             with suppress(OSError, av.error.FFmpegError, ValueError):
                 container.close()
-        self._part.unlink(missing_ok=True)
+        for left in (self._part, self._finished):
+            left.unlink(missing_ok=True)
 
     def _failed(self, error: BaseException) -> OutputError:
         return error if isinstance(error, OutputError) else explain(self.out, error)

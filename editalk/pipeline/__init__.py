@@ -23,6 +23,7 @@ from editalk.pipeline.apply import Clock, Result, apply, bring_along, operations
 from editalk.pipeline.dub import figures, plan_dub, read_dub
 from editalk.pipeline.edit import listen, open_voices, plan_edit, read_script, spoken_ranges
 from editalk.pipeline.render import footage_of
+from editalk.pipeline.seal import Seal
 from editalk.pipeline.source import Listening, Source, beside, opened, transcribe, words_of
 from editalk.pipeline.timelines import check_timelines, timelines
 from editalk.plan import EditPlan, Region, Script, VoiceRef, from_json
@@ -140,7 +141,7 @@ def _none(result: Result, video: Path) -> dict[Path, str]:
 
 def run(
     edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, reporter: Reporter,
-    more: Callable[[Result, Path], dict[Path, str]] = _none,
+    more: Callable[[Result, Path], dict[Path, str]] = _none, seal: Seal | None = None,
 ) -> Result | None:  # fmt: skip
     """Transcript to finished file; `out` is written whole or not at all, and what goes beside it just before. `more`:
     of that, from the result and the complete video. None: of several processes another writes it.
@@ -174,7 +175,8 @@ def run(
 
             seeds = range(edit.backend.seed, edit.backend.seed + edit.best_of)
             return apply(ready.plan, ready.source, speech, along, ready.analysis, ready.backend, out, overwrite,
-                         texts_of, cache, seeds, edit.lip_check, clock, reporter)  # fmt: skip
+                         texts_of, cache, seeds, edit.lip_check, clock, reporter,
+                         replace(seal, language=ready.transcript.language) if seal else None)  # fmt: skip
 
 
 def _check_lips(ready: Prepared) -> None:

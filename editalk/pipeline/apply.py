@@ -24,6 +24,7 @@ from editalk.pipeline.dub import figures
 from editalk.pipeline.edit import spoken_ranges
 from editalk.pipeline.inspection import Inspected, Inspection, Usual
 from editalk.pipeline.render import RenderedWindow, check_strips, render
+from editalk.pipeline.seal import UNSEALED, Made, Seal, Sealed
 from editalk.pipeline.source import Source
 from editalk.pipeline.splicing import Splicing, encoded, spliced
 from editalk.pipeline.subtitles import Subtitles, follow_subtitles
@@ -86,6 +87,7 @@ class Result:
     checks: tuple[Check, ...]
     chosen: tuple[Chosen, ...]  # a rendering for every window
     timelines: tuple[Path, ...] = ()
+    sealed: Sealed | None = None
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -115,7 +117,7 @@ Texts = Callable[[Result, Path], tuple[Result, dict[Path, str]]]
 def apply(
     plan: EditPlan, source: Source, speech: Soundtrack, along: Along, analysis: Analysis,
     backend: Backend, out: Path, overwrite: bool, texts_of: Texts, cache: Cache, seeds: Sequence[int],
-    lip_check: bool, clock: Clock, reporter: Reporter,
+    lip_check: bool, clock: Clock, reporter: Reporter, seal: Seal | None = None,
 ) -> Result | None:  # fmt: skip
     """Render what the plan asks for, each window from every seed, and write the edited video of the best and what goes
     beside it; whole, or nothing. The video comes last: where it is, all is. `lip_check`: also whether new lips follow
@@ -130,20 +132,27 @@ def apply(
         picked = [best(plan, usual, speech, candidates) for candidates in made_of]
     strips, chosen = [strip for strip, _ in picked], tuple(choice for _, choice in picked)
     info = replace(source.info, further=tuple(track.info for track in along.tracks))
+    rendered = new_frames(strips)
+    sign = None
+    if seal is not None:
+        used = tuple(choice.seed for choice in chosen)
+        sign = partial(seal.sign, Made(out, plan, source.info, backend, used, rendered), reporter)
 
     def finish(made: _Written, splicing: Splicing, writer: Writer) -> Result:
-        seen = made.seen
+        seen, complete = made.seen, writer.complete()
+        sealed = seal.sealed(out, complete) if seal is not None else None
         result = Result(out, plan, info, along, backend.name, made.identical, splicing.frames, splicing.why_not,
-                        seen.joins, seen.clicks, backend.figures(), new_frames(strips), seen.checks,
-                        chosen)  # fmt: skip
-        result, texts = texts_of(result, writer.complete())
-        with clock.stage("mux"), beside(texts, overwrite, out):
+                        seen.joins, seen.clicks, backend.figures(), rendered, seen.checks, chosen,
+                        sealed=sealed)  # fmt: skip
+        result, texts = texts_of(result, complete)
+        with clock.stage("mux"), beside(texts | (sealed.texts if sealed is not None else {}), overwrite, out):
             source.inputs.check()
             check_strips(strips, cache)
             writer.close()
         return result
 
-    return _file(plan, source, strips, speech, along, usual, lip_check, info, out, overwrite, finish, clock, reporter)
+    return _file(plan, source, strips, speech, along, usual, lip_check, info, out, overwrite, sign, finish, clock,
+                 reporter)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -155,16 +164,21 @@ class _Written:
 def _file(
     plan: EditPlan, source: Source, strips: Sequence[RenderedWindow], speech: Soundtrack, along: Along,
     usual: Usual, lip_check: bool, info: MediaInfo, out: Path, overwrite: bool,
+    sign: Callable[[tuple[FrameRange, ...], Path, Path], None] | None,
     finish: Callable[[_Written, Splicing, Writer], Result], clock: Clock, reporter: Reporter,
 ) -> Result:  # fmt: skip
-    """The file, with the source's own packets where they can be taken, else without. `finish`: sees it complete."""
+    """The file, with the source's own packets where they can be taken, else without. `sign`: of the copied frames and
+    the complete file makes the signed one. `finish`: sees it complete.
+    """
     with clock.stage("mux"):
         splicing = spliced(plan, source.info, JoinWatch(plan, usual.motion).watches, reporter)
     while True:
         check = partial(splicing.check, source.reader) if splicing.source else None
+        last = partial(sign, splicing.copied) if sign is not None else None
         try:
             with Writer(out, info, plan.source.rate, overwrite=overwrite, chapters=along.chapters.chapters,
-                        subtitles=along.subtitles.tracks, source=splicing.source, check=check) as writer, \
+                        subtitles=along.subtitles.tracks, source=splicing.source, check=check,
+                        finish=last) as writer, \
                  Inspection(plan, usual, lip_check) as inspection:  # fmt: skip
                 with clock.stage("mux"):
                     made = _write(plan, source, strips, speech, along, inspection, splicing, writer, reporter)
@@ -260,6 +274,7 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
         ],
         "captions": list(result.along.subtitles.rows),
         "seconds": {name: round(seconds, 3) for name, seconds in clock.seconds.items()},
+        **(result.sealed.row if result.sealed else UNSEALED),
     } | ({"dub": figures(plan)} if plan.dubbed else {})  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from editalk.mux import edited_path
 from editalk.pipeline import Clock, Edit, Result, planned, report, run, summary
 from editalk.pipeline.captions import CaptionTexts
 from editalk.pipeline.review import review_page
+from editalk.pipeline.seal import Seal, asked
 from editalk.quality.checks import KINDS
 from editalk.reporting import KeepingReporter, Limited
 from editalk.texts import check_text_target, withdraw
@@ -59,6 +60,11 @@ class Job:
     fail_on: tuple[str, ...] = ()
     overwrite: bool = False
     time_limit: float | None = None
+    sign: bool = True
+    sign_key: Path | None = None
+    sign_cert: Path | None = None
+    ledger: bool = True
+    consent: str | None = None
 
     @property
     def target(self) -> Path:
@@ -113,6 +119,7 @@ def run_job(job: Job, cache: Cache, reporter: KeepingReporter) -> dict[str, Any]
     page = target.with_suffix(".review.html") if job.review else None
     if page is not None:
         check_text_target(page, job.overwrite, source=job.video)
+    seal = None if job.dry_run else sealing(job, reporter)
     clock = Clock()
     if job.dry_run:
         with planned(edit, cache, clock, reporter) as ready:
@@ -127,7 +134,7 @@ def run_job(job: Job, cache: Cache, reporter: KeepingReporter) -> dict[str, Any]
                 return captions
             return captions | {page: reviewed(edit, result, video, cache, clock, reporter)}
 
-        result = run(edit, target, job.overwrite, cache, clock, reporter, more)
+        result = run(edit, target, job.overwrite, cache, clock, reporter, more, seal)
         if result is None:
             return None
         made = report(result, clock)
@@ -135,6 +142,16 @@ def run_job(job: Job, cache: Cache, reporter: KeepingReporter) -> dict[str, Any]
         if page is not None:
             made |= {"review": str(page), "review_bytes": page.stat().st_size}
     return made | {"warnings": reporter.warnings}
+
+
+def sealing(job: Job, reporter: KeepingReporter) -> Seal | None:
+    """What the edit will leave about itself; all that can be wrong with it is found before the work. Raises
+    UsageError, SigningError, OutputError.
+    """
+    text = job.edited or job.plan
+    assert text is not None  # `check` has seen to that
+    return asked(job.target, text, job.plan is not None, job.sign, job.sign_key, job.sign_cert, job.ledger, job.consent,
+                 job.overwrite, job.video, reporter)  # fmt: skip
 
 
 def reviewed(

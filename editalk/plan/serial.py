@@ -42,6 +42,16 @@ def from_json(text: str, name: str = "plan") -> EditPlan:
     return plan
 
 
+def plain(value: Any) -> Any:
+    """Frozen data as values of JSON."""
+    return _plain(value)
+
+
+def read_plain(kind: Any, value: Any, place: str) -> Any:
+    """`plain` backwards: frozen data of a kind. Raises PlanError that names the place of what does not fit."""
+    return _read(kind, value, place)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, FrameRate):
         return str(value)
@@ -71,6 +81,8 @@ def _read(kind: Any, value: Any, place: str) -> Any:
         if not isinstance(value, str) or value not in {m.value for m in kind}:
             raise PlanError(f"{place}: {brief_value(value)} is none of {', '.join(str(m.value) for m in kind)}")
         return kind(value)
+    if kind is bool and isinstance(value, bool):
+        return value
     numbers: tuple[type, ...] = (int, float) if kind is float else (kind,)
     if not isinstance(value, numbers) or isinstance(value, bool):
         raise PlanError(f"{place}: {kind.__name__} expected, not {brief_value(value)}")

@@ -14,6 +14,7 @@ from editalk.backends.base import Capabilities, Rendered, WindowInput
 from editalk.backends.crops import whole_picture
 from editalk.backends.kept import Kept
 from editalk.errors import DeviceError
+from editalk.models import Identity, identity
 from editalk.plan.types import Region
 
 if TYPE_CHECKING:
@@ -56,9 +57,14 @@ class Dit:
         self.grid_step = self.weights.step
         self.key = f"dit {self.precision} {fingerprint(folder)}"
         hears = self.weights.lips
-        self.capabilities = Capabilities(temporal=True, lips=hears, regions=REGIONS, hears=hears, seeded=True)
+        self.capabilities = Capabilities(temporal=True, lips=hears, regions=REGIONS, hears=hears, seeded=True,
+                                         trained=True)  # fmt: skip
         self._model: Model | None = None
         self._counted: Counted | None = None
+
+    @property
+    def models(self) -> tuple[Identity, ...]:
+        return (identity(self.weights.folder),)
 
     def render(self, given: WindowInput) -> Iterator[Rendered]:
         """See Backend. New content and joins first, then lips on what that makes and on the footage."""

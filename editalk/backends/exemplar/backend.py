@@ -18,10 +18,12 @@ from editalk.backends.exemplar.map import cells_without_mouth, footage_map
 from editalk.backends.exemplar.morph import Morpher
 from editalk.backends.exemplar.paste import united
 from editalk.backends.exemplar.path import plan_path, ramps
+from editalk.backends.exemplar.prior import RECIPE, WEIGHTS
 from editalk.backends.exemplar.steady import steadied, step_limit
 from editalk.cuts import face_pose, lid_openings
 from editalk.face import FaceTrack
 from editalk.face.geometry import square
+from editalk.models import Identity, sha256
 from editalk.plan.types import Piece, RenderWindow
 from editalk.timebase import samples
 
@@ -39,6 +41,11 @@ class Exemplar:
 
     def __init__(self) -> None:
         self._learnt: tuple[WindowInput, LipSync | None] | None = None  # windows of one short clip learn the same
+
+    @property
+    def models(self) -> tuple[Identity, ...]:
+        """What lips move by; the pixels are the speaker's own."""
+        return (Identity("exemplar-prior", RECIPE, sha256(WEIGHTS)),)
 
     def render(self, given: WindowInput) -> Iterator[Rendered]:
         """New pictures for the frames of the window that do not show a source frame as it is."""

@@ -21,6 +21,7 @@ from editalk.backends.kept import Kept
 from editalk.backends.musetalk.blend import Singles, face_crop, shown
 from editalk.errors import DeviceError
 from editalk.face.geometry import Box
+from editalk.models import Identity, identity
 from editalk.plan.types import RenderWindow
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class MuseTalk:
         self.key = f"musetalk {dtype} {Parts.of(folder).key}"
         self.folder, self.device, self.dtype = folder, device, dtype
         self._networks: Networks | None = None
+
+    @property
+    def models(self) -> tuple[Identity, ...]:
+        return (identity(self.folder),)
 
     def draw(self, given: WindowInput, made: Iterable[Rendered]) -> Iterator[Rendered]:
         """See the protocol. Raises DeviceError, ModelsError."""
