@@ -14,8 +14,8 @@ ROOT = Path(editalk.__file__).resolve().parent
 LAYERS = (
     "errors", "timebase", "spoken", "cache", "reporting", "models", "audio", "media", "transcript", "asr", "markup",
     "diff", "clean", "voice", "cuts", "operations", "latent", "plan", "dub", "soundtrack", "sidecars", "face",
-    "analysis", "backends", "compose", "splice", "mux", "texts", "interchange", "quality", "review", "pipeline",
-    "doctor", "upkeep", "console", "cli", "__main__",
+    "analysis", "backends", "watermark", "compose", "splice", "mux", "texts", "interchange", "quality", "review",
+    "pipeline", "doctor", "upkeep", "console", "cli", "__main__",
 )  # fmt: skip
 
 

@@ -70,6 +70,10 @@ def apply_command(
     review: Annotated[
         bool, typer.Option("--review", help="Also write OUT.review.html, a page that shows the edit; see `review`.")
     ] = False,
+    watermark: Annotated[
+        bool,
+        typer.Option("--watermark", help="An invisible mark in new pictures: pip install 'editalk[watermark]'."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and report; render nothing.")] = False,
     fail_on: Annotated[
         list[str] | None,
@@ -94,7 +98,7 @@ def apply_command(
         offload=offload, lip_pass=lip_pass, region=region, face=face, transcript=transcript, language=language,
         audio_track=audio_track, captions=None if captions is None else tuple(captions), captions_out=captions_out,
         device=device, seed=seed, timeline=timeline, review=review, dry_run=dry_run, fail_on=tuple(fail_on or ()),
-        overwrite=overwrite,
+        overwrite=overwrite, watermark=watermark,
     )  # fmt: skip
     console = Console(quiet or not writes(), progress)
     made = run_job(job, cache_of(console), console)

@@ -57,6 +57,7 @@ class Edit:
     audio_track: int = 1
     dub: bool = False
     voice_transcript: Path | None = None
+    watermark: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def run(edit: Edit, out: Path, overwrite: bool, cache: Cache, clock: Clock, repo
             with clock.stage("decode"):
                 along = bring_along(ready.source.info, ready.plan, words, out, folder, reporter)
             made = apply(ready.plan, ready.source, speech, along, ready.analysis, ready.backend, out, overwrite,
-                         cache, edit.backend.seed, clock, reporter)  # fmt: skip
+                         cache, edit.backend.seed, edit.watermark, clock, reporter)  # fmt: skip
         if made is None or not edit.timelines:
             return made
         texts = timelines(edit.timelines, out, out, ready.plan, made.rendered, ready.source.info, ready.voices,

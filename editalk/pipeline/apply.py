@@ -38,6 +38,7 @@ from editalk.soundtrack import Soundtrack
 from editalk.splice import SpliceError, copies
 from editalk.timebase import FrameRange
 from editalk.transcript import Word
+from editalk.watermark import payload_of
 
 CHUNK = 1.0  # seconds of sound that are handled at once
 
@@ -84,6 +85,7 @@ class Result:
     figures: dict[str, int]
     rendered: tuple[FrameRange, ...]
     timelines: tuple[Path, ...] = ()
+    watermark: str | None = None  # the payload in the new pictures, in hex
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -107,18 +109,20 @@ def bring_along(
 
 def apply(
     plan: EditPlan, source: Source, speech: Soundtrack, along: Along, analysis: Analysis,
-    backend: Backend, out: Path, overwrite: bool, cache: Cache, seed: int, clock: Clock, reporter: Reporter,
+    backend: Backend, out: Path, overwrite: bool, cache: Cache, seed: int, watermark: bool, clock: Clock,
+    reporter: Reporter,
 ) -> Result | None:  # fmt: skip
     """Render what the plan asks for and write the edited video; whole, or nothing. None: another process writes it."""
     with clock.stage("render"):
-        strips = render(plan, source, speech, analysis, backend, cache, seed, reporter)
+        strips = render(plan, source, speech, analysis, backend, cache, seed, watermark, reporter)
     if not writes():
         return None
     info = replace(source.info, further=tuple(track.info for track in along.tracks))
     with clock.stage("mux"):
         made, splicing = _file(plan, source, strips, speech, along, analysis, info, out, overwrite, reporter)
     return Result(out, plan, info, along, backend.name, made.identical, splicing.frames, splicing.why_not, made.joins,
-                  made.clicks, backend.figures(), new_frames(strips))  # fmt: skip
+                  made.clicks, backend.figures(), new_frames(strips),
+                  watermark=payload_of(info.sha256).hex() if watermark else None)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -241,6 +245,7 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
         "copy": result.why_not,
         "frames_rendered": plan.frames - result.identical,
         "windows": [[w.span.start, w.span.end] for w in plan.windows],
+        "watermark": result.watermark,
         "joins": [
             {"frame": j.frame, "at": round(float(rate.seconds(j.frame)), 3), "score": round(j.score, 3),
              "ok": j.passed, "reasons": j.reasons, "step": round(j.step, 3), "natural_p99": round(j.natural.face, 3),

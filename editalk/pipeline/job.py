@@ -18,6 +18,7 @@ from editalk.pipeline.captions import CaptionTexts
 from editalk.pipeline.review import write_review
 from editalk.reporting import KeepingReporter
 from editalk.texts import check_text_target
+from editalk.watermark import check_extra
 
 CHECKS = ("join",)
 """Kinds of `--fail-on`."""
@@ -51,6 +52,7 @@ class Job:
     seed: int = 0
     timeline: str | None = None
     review: bool = False
+    watermark: bool = False
     dry_run: bool = False
     fail_on: tuple[str, ...] = ()
     overwrite: bool = False
@@ -67,12 +69,14 @@ class Job:
             self.video, self.edited, self.voice, transcript=self.transcript, plan=self.plan, covers=self.voice_covers,
             backend=choice, face=self.face, language=self.language, region=self.region, audio_track=self.audio_track,
             timelines=get_writers(self.timeline) if self.timeline is not None else (), dub=self.dub,
-            voice_transcript=self.voice_transcript,
+            voice_transcript=self.voice_transcript, watermark=self.watermark,
         )  # fmt: skip
 
 
 def check(job: Job) -> None:
-    """Raises UsageError where options do not fit together, MediaError where there is no such video."""
+    """Raises UsageError where options do not fit together, DeviceError where `watermark` lacks its extra, MediaError
+    where there is no such video.
+    """
     if (job.edited is None) == (job.plan is None):
         raise UsageError("give either EDITED or --plan")
     for kind in job.fail_on:
@@ -81,6 +85,8 @@ def check(job: Job) -> None:
     for flag, given, what in (("--fail-on", job.fail_on, "checks"), ("--review", job.review, "shows")):
         if given and job.dry_run:
             raise UsageError(f"{flag} {what} what was rendered, and --dry-run renders nothing; leave out one of them")
+    if job.watermark:
+        check_extra()
     check_file(job.video)
 
 

@@ -23,6 +23,8 @@ from editalk.plan import EditPlan, RenderWindow
 from editalk.reporting import Advance, Reporter
 from editalk.soundtrack import Soundtrack
 from editalk.timebase import FrameRange, FrameRate, samples
+from editalk.watermark import VERSION as WATERMARK
+from editalk.watermark import Embedder, payload_of
 
 VERSION = 13  # counts up when backends render otherwise
 LEARN = 25  # seconds of footage on either side of the edit that a mouth is learnt from
@@ -39,32 +41,33 @@ class RenderedWindow:
 
 def render(
     plan: EditPlan, source: Source, track: Soundtrack, analysis: Analysis, backend: Backend, cache: Cache, seed: int,
-    reporter: Reporter,
+    watermark: bool, reporter: Reporter,
 ) -> tuple[RenderedWindow, ...]:  # fmt: skip
     """All windows of the plan, those that the cache does not hold rendered now."""
-    strips = []
+    strips, info = [], source.info
+    marked = Embedder(payload_of(info.sha256), info.video) if watermark else None
     total = sum(len(w.span) for w in plan.windows)
     with reporter.stage("Rendering", total) as advance:
         for window in plan.windows:
-            path = cache.path("window", _key(window, plan, source, backend, analysis, seed) + ".mkv")
+            path = cache.path("window", _key(window, plan, source, backend, analysis, seed, watermark) + ".mkv")
             if everywhere(path.exists()):
                 advance(len(window.span))
             else:
                 with cache.making(path) as part:
-                    _render(window, plan, source, track, analysis, backend, part, advance)
+                    _render(window, plan, source, track, analysis, backend, marked, part, advance)
             strips.append(RenderedWindow(window, path))
     return tuple(strips)
 
 
 def _render(
     window: RenderWindow, plan: EditPlan, source: Source, track: Soundtrack, analysis: Analysis, backend: Backend,
-    path: Path, advance: Advance,
+    marked: Embedder | None, path: Path, advance: Advance,
 ) -> None:  # fmt: skip
     video = source.info.video
     writer, done = StripWriter(path, video, working_format(video.pix_fmt)), 0
 
     def write(made: Rendered, base: VideoFrame | None) -> None:
-        writer.write(made.frame - window.span.start, paste(base, made, video))
+        writer.write(made.frame - window.span.start, paste(base, marked(made) if marked else made, video))
 
     with behind() as later:
         for made in backend.render(window_input(window, plan, source, track, analysis)):
@@ -128,8 +131,9 @@ def _clipped(window: RenderWindow, shown: Sequence[int]) -> list[int]:
 
 
 def _key(
-    window: RenderWindow, plan: EditPlan, source: Source, backend: Backend, analysis: Analysis, seed: int
-) -> str:
+    window: RenderWindow, plan: EditPlan, source: Source, backend: Backend, analysis: Analysis, seed: int,
+    watermark: bool,
+) -> str:  # fmt: skip
     """What a window's pictures depend on, wherever on the timeline it lies."""
     at, rate = plan.source.sample_rate, plan.source.rate
     begin = window.span.start
@@ -147,7 +151,8 @@ def _key(
     lips = [(s.start - begin, s.end - begin) for s in window.lips]
     file = source.info.sha256, source.info.audio.index
     return key("window", VERSION, backend.key, seed, *file, analysis.face, len(window.span), pieces, sounds,
-                lips, window.region.value, window.lip_region.value, words, _placed(plan))  # fmt: skip
+                lips, window.region.value, window.lip_region.value, words, _placed(plan),
+                *(["watermark", WATERMARK] if watermark else []))  # fmt: skip
 
 
 def _words(window: RenderWindow, plan: EditPlan, analysis: Analysis) -> list[list[tuple[str, float, float]]]:
