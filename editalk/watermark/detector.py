@@ -8,17 +8,21 @@ whatever the footage. That bound, times the number of comparisons, is the probab
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+from av.error import FFmpegError
+from av.stream import Disposition
 from numpy.typing import NDArray
 
-from editalk.media import FrameReader, probe
+from editalk.errors import MediaError
+from editalk.media.container import describe, opened
 from editalk.media.image import luma
-from editalk.timebase import FrameRange, FrameRate, TimeRange
+from editalk.timebase import TimeRange
 from editalk.watermark.pattern import BAND, STEP, SYMBOLS, TILE, Floats, grid_size, spectrum, tile
 from editalk.watermark.payload import check_extra, decoded
 
@@ -50,63 +54,102 @@ class Detection:
 
 
 def detect(path: Path, spans: Sequence[TimeRange] | None = None, search: bool = False) -> tuple[Detection, ...]:
-    """Each span of a video with what was found in it; without spans the shortest stretches that are marked.
+    """Each span of a video, seconds from its first picture, with what was found in it; without spans the shortest
+    stretches that are marked. The file need not have sound.
 
     `search`: also where the picture was cropped or padded since, which takes seconds a stretch.
     Raises MediaError for what cannot be decoded, DeviceError without the extra.
     """
     check_extra()
-    info = probe(path)
-    with FrameReader(info) as reader:
-        aspect = float(info.video.sample_aspect)
-        if spans is not None:
-            ranges = [_frames(span, reader) for span in spans]
-            found = (_look(average(_grid(reader, r, aspect)), search) if len(r) else Detection(span, 1.0)
-                     for r, span in zip(ranges, spans, strict=True))  # fmt: skip
-            return tuple(replace(f, span=span) for f, span in zip(found, spans, strict=True))
-        return tuple(_stretches(reader, aspect, search))
+    if spans is None:
+        return tuple(_stretches(_pictures(path), search))
+    sums = [_Sum() for _ in spans]
+    for at, picture in _pictures(path, spans):
+        for span, total in zip(spans, sums, strict=True):
+            if span.start <= at < span.end:
+                total.add(picture)
+    return tuple(
+        replace(_look(total.mean, search), span=span) if total.count else Detection(span, 1.0)
+        for span, total in zip(spans, sums, strict=True)
+    )
 
 
-def _stretches(reader: FrameReader, aspect: float, search: bool) -> Iterator[Detection]:
+class _Sum:
+    """Grid pictures added up: what stands still grows against what moves, and the mark stands still."""
+
+    def __init__(self) -> None:
+        self.count, self._total = 0, np.zeros(0, np.float32)
+
+    def add(self, picture: Floats, count: int = 1) -> None:
+        """A picture, or the mean of `count`; one of another size than the first's is left out."""
+        if not self.count:
+            self._total = count * picture
+        elif picture.shape == self._total.shape:
+            self._total = self._total + count * picture
+        else:
+            return
+        self.count += count
+
+    @property
+    def mean(self) -> Floats:
+        return np.asarray(self._total / self.count, np.float32)
+
+
+def _pictures(path: Path, spans: Sequence[TimeRange] | None = None) -> Iterator[tuple[float, Floats]]:
+    """Seconds from the first picture on, and the lumas on the grid; of `spans` alone, where there are some."""
+    last = max((span.end for span in spans), default=0.0) if spans is not None else np.inf
+    with opened(path) as container:
+        stream = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
+        if stream is None:
+            raise MediaError(f"{path} has no picture; name a video")
+        stream.thread_type = "AUTO"
+        aspect, first = float(stream.sample_aspect_ratio or 1), None
+        try:
+            for frame in container.decode(stream):
+                if frame.time is None:
+                    continue
+                first = frame.time if first is None else first
+                at = frame.time - first
+                if at >= last:
+                    return
+                if spans is None or any(span.start <= at < span.end for span in spans):
+                    yield at, on_grid(luma(frame), aspect)
+        except FFmpegError as error:
+            raise MediaError(f"{path}: its picture cannot be decoded ({describe(error)})") from error
+
+
+def _stretches(pictures: Iterator[tuple[float, Floats]], search: bool) -> Iterator[Detection]:
     """The marked stretches in order, from cells of CELL seconds."""
-    cells = [FrameRange(a, min(a + step, reader.frames)) for step in [reader.rate.frames_to_cover(CELL)]
-             for a in range(0, reader.frames, step)]  # fmt: skip
     longest = max(STRETCHES)
-    for first in range(0, len(cells), longest):
-        group = cells[first : first + longest]
-        pictures = [average(_grid(reader, cell, aspect)) for cell in group]
-        yield from _marked(group, pictures, reader.rate, search)
+    for group, timed in groupby(pictures, lambda row: int(row[0] // (CELL * longest))):
+        sums = [_Sum() for _ in range(longest)]
+        end = 0.0
+        for at, picture in timed:
+            sums[min(int(at // CELL) - longest * group, longest - 1)].add(picture)
+            end = at
+        yield from _marked(longest * group, sums, end, search)
 
 
-def _marked(
-    cells: Sequence[FrameRange], pictures: Sequence[Floats], rate: FrameRate, search: bool
-) -> Iterator[Detection]:
-    """The marked stretches of a group of cells; a longer one only where none within it is."""
+def _marked(first: int, sums: Sequence[_Sum], last: float, search: bool) -> Iterator[Detection]:
+    """The marked stretches of a group of cells that begins with cell `first`, its last picture shown at `last`; a
+    longer stretch only where none within it is.
+    """
     seen: dict[int, Detection] = {}
     covered: set[int] = set()
     for count in STRETCHES:
-        for first in range(0, len(cells), count):
-            within = range(first, min(first + count, len(cells)))
-            if len(within) < count > 1 and len(within) <= count // 2 or covered & set(within):
+        for begin in range(0, len(sums), count):
+            within = [k for k in range(begin, begin + count) if sums[k].count]
+            if len(within) <= count // 2 or covered & set(within):
                 continue
-            weights = [len(cells[k]) for k in within]
-            picture = np.average([pictures[k] for k in within], axis=0, weights=weights).astype(np.float32)
-            made = _look(picture, search and count == max(STRETCHES))
+            total = _Sum()
+            for k in within:
+                total.add(sums[k].mean, sums[k].count)
+            made = _look(total.mean, search and count == len(sums))
             if made.marked:
                 covered.update(within)
-                seen[first] = replace(made, span=FrameRange(cells[first].start, cells[within[-1]].end).seconds(rate))
-    yield from (seen[first] for first in sorted(seen))
-
-
-def _frames(span: TimeRange, reader: FrameReader) -> FrameRange:
-    start, end = (min(max(0, reader.rate.frames(s)), reader.frames) for s in (span.start, span.end))
-    return FrameRange(start, max(start, end))
-
-
-def _grid(reader: FrameReader, span: FrameRange, aspect: float) -> Iterator[Floats]:
-    """The lumas of frames on the grid."""
-    for _, frame in reader.iterate(span.start, span.end):
-        yield on_grid(luma(frame), aspect)
+                end = min(CELL * (first + within[-1] + 1), max(last, CELL * (first + begin)))
+                seen[begin] = replace(made, span=TimeRange(CELL * (first + begin), end))
+    yield from (seen[begin] for begin in sorted(seen))
 
 
 def on_grid(picture: NDArray[np.uint8], aspect: float) -> Floats:
@@ -117,16 +160,6 @@ def on_grid(picture: NDArray[np.uint8], aspect: float) -> Floats:
     columns, rows = (round(n) for n in grid_size(w, h, aspect))
     way = cv2.INTER_AREA if h >= rows else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(picture, (columns, rows), interpolation=way), np.float32)
-
-
-def average(pictures: Iterable[Floats]) -> Floats:
-    """What stands still grows against what moves: the mark stands still."""
-    total, count = None, 0
-    for picture in pictures:
-        total = picture if total is None else total + picture
-        count += 1
-    assert total is not None
-    return np.asarray(total / count, np.float32)
 
 
 def residual(picture: Floats) -> Floats:
