@@ -20,7 +20,7 @@ from test_cli import WORDS, edited, run, talking
 from editalk.errors import PlanError, ReadError, SourceError, TranscriptError
 from editalk.markup import read_edited
 from editalk.plan import from_json
-from editalk.reading import LARGEST_DATA, LARGEST_TEXT, brief, decoded, parse_json, parse_toml, printable, read_text
+from editalk.reading import LARGEST_DATA, LARGEST_TEXT, brief, decoded, parse_json, parse_toml, read_text
 from editalk.transcript import parse_transcript, read_captions
 
 EXAMPLES = {"diff": 25, "plan": 25, "sidecar-srt": 25, "sidecar-vtt": 25}
@@ -275,7 +275,6 @@ def test_odd_characters_are_taken_as_they_come() -> None:
 def test_what_messages_repeat() -> None:
     assert brief("a" * 500) == "a" * 59 + "…"
     assert brief("a\nb\x1b[2J\u202e") == r"a\nb\x1b[2J\u202e"
-    assert printable("a\n\x9bb") == "a\n\\x9bb"
     for bad in ("[" * 9999, "1" * 9999, '{"a": 1'):
         with pytest.raises(ReadError, match=r"^x: "):
             parse_json(bad, "x", ReadError)

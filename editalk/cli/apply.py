@@ -72,6 +72,10 @@ def apply_command(
     review: Annotated[
         bool, typer.Option("--review", help="Also write OUT.review.html, a page that shows the edit; see `review`.")
     ] = False,
+    watermark: Annotated[
+        bool,
+        typer.Option("--watermark", help="An invisible mark in new pictures: pip install 'editalk[watermark]'."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and report; render nothing.")] = False,
     best_of: Annotated[
         int,
@@ -129,7 +133,7 @@ def apply_command(
         audio_track=audio_track, captions=None if captions is None else tuple(captions), captions_out=captions_out,
         device=device, seed=seed, best_of=best_of, timeline=timeline, review=review, dry_run=dry_run,
         fail_on=tuple(fail_on or ()), overwrite=overwrite, time_limit=time_limit, sign=sign, sign_key=sign_key,
-        sign_cert=sign_cert, ledger=ledger, consent=consent,
+        sign_cert=sign_cert, ledger=ledger, consent=consent, watermark=watermark,
     )  # fmt: skip
     console = Console(quiet or not writes(), progress, as_json)
     made = run_job(job, cache_of(console), console)

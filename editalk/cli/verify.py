@@ -24,6 +24,9 @@ def verify_command(
         Path | None,
         typer.Option("--trust", metavar="FILE", help="Authorities' certificates, PEM: signers of others are refused."),
     ] = None,
+    watermark: Annotated[
+        bool, typer.Option("--watermark", help="Look for the mark of `apply --watermark`, which decodes VIDEO.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -32,7 +35,7 @@ def verify_command(
     """Check the C2PA manifest, the ledger and the source of an edited VIDEO."""
     from editalk.pipeline.verify import Question, failed, verify
 
-    made = verify(Question(video, ledger, source, trust), Console(quiet, progress))
+    made = verify(Question(video, ledger, source, trust, watermark), Console(quiet, progress, as_json))
     if as_json:
         print_json(made)
     else:
@@ -60,6 +63,10 @@ def _lines(made: dict[str, Any]) -> list[str]:
         if "compared" in source:
             least = "" if source["least_psnr"] is None else f"; PSNR {source['least_psnr']} dB and better where encoded"
             lines.append(f"pictures     {source['compared']} kept ones compared, {len(source['differ'])} differ{least}")
+    if (marks := made["watermarks"]) is not None:
+        lines += [f"watermark    {row['seconds'][0]:.3f} s to {row['seconds'][1]:.3f} s: payload "
+                  f"{row['payload'] or 'not readable'}, by chance with p < {row['probability']:.0e}"
+                  for row in marks] or ["watermark    none found"]  # fmt: skip
     return lines
 
 

@@ -65,6 +65,7 @@ class Edit:
     voice_transcript: Path | None = None
     best_of: int = 1
     lip_check: bool = False
+    watermark: bool = False
 
     @property
     def texts(self) -> tuple[Path, ...]:
@@ -175,7 +176,7 @@ def run(
 
             seeds = range(edit.backend.seed, edit.backend.seed + edit.best_of)
             return apply(ready.plan, ready.source, speech, along, ready.analysis, ready.backend, out, overwrite,
-                         texts_of, cache, seeds, edit.lip_check, clock, reporter,
+                         texts_of, cache, seeds, edit.watermark, edit.lip_check, clock, reporter,
                          replace(seal, language=ready.transcript.language) if seal else None)  # fmt: skip
 
 

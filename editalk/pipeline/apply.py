@@ -39,6 +39,7 @@ from editalk.splice import SpliceError, copies
 from editalk.texts import beside
 from editalk.timebase import FrameRange
 from editalk.transcript import Word
+from editalk.watermark import payload_of
 
 CHUNK = 1.0  # seconds of sound that are handled at once
 
@@ -88,6 +89,7 @@ class Result:
     chosen: tuple[Chosen, ...]  # a rendering for every window
     timelines: tuple[Path, ...] = ()
     sealed: Sealed | None = None
+    watermark: str | None = None  # the payload in the new pictures, in hex
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -117,14 +119,14 @@ Texts = Callable[[Result, Path], tuple[Result, dict[Path, str]]]
 def apply(
     plan: EditPlan, source: Source, speech: Soundtrack, along: Along, analysis: Analysis,
     backend: Backend, out: Path, overwrite: bool, texts_of: Texts, cache: Cache, seeds: Sequence[int],
-    lip_check: bool, clock: Clock, reporter: Reporter, seal: Seal | None = None,
+    watermark: bool, lip_check: bool, clock: Clock, reporter: Reporter, seal: Seal | None = None,
 ) -> Result | None:  # fmt: skip
     """Render what the plan asks for, each window from every seed, and write the edited video of the best and what goes
     beside it; whole, or nothing. The video comes last: where it is, all is. `lip_check`: also whether new lips follow
     the sound. None: another process writes it.
     """
     with clock.stage("render"):
-        made_of = render(plan, source, speech, analysis, backend, cache, seeds, reporter)
+        made_of = render(plan, source, speech, analysis, backend, cache, seeds, watermark, reporter)
     if not writes():
         return None
     usual = Usual(source, analysis)
@@ -143,7 +145,7 @@ def apply(
         sealed = seal.sealed(out, complete) if seal is not None else None
         result = Result(out, plan, info, along, backend.name, made.identical, splicing.frames, splicing.why_not,
                         seen.joins, seen.clicks, backend.figures(), rendered, seen.checks, chosen,
-                        sealed=sealed)  # fmt: skip
+                        sealed=sealed, watermark=payload_of(info.sha256).hex() if watermark else None)  # fmt: skip
         result, texts = texts_of(result, complete)
         with clock.stage("mux"), beside(texts | (sealed.texts if sealed is not None else {}), overwrite, out):
             source.inputs.check()
@@ -253,6 +255,7 @@ def report(result: Result, clock: Clock) -> dict[str, Any]:
         "copy": result.why_not,
         "frames_rendered": plan.frames - result.identical,
         "windows": [[w.span.start, w.span.end] for w in plan.windows],
+        "watermark": result.watermark,
         "joins": [
             {"frame": j.frame, "at": round(float(rate.seconds(j.frame)), 3), "score": round(j.score, 3),
              "ok": j.passed, "reasons": j.reasons, "step": round(j.step, 3), "natural_p99": round(j.natural.face, 3),

@@ -20,6 +20,7 @@ from editalk.pipeline.seal import Seal, asked
 from editalk.quality.checks import KINDS
 from editalk.reporting import KeepingReporter, Limited
 from editalk.texts import check_text_target, withdraw
+from editalk.watermark import check_extra
 
 CHECKS = (*KINDS, "all")
 """Kinds of `--fail-on`."""
@@ -56,6 +57,7 @@ class Job:
     best_of: int = 1
     timeline: str | None = None
     review: bool = False
+    watermark: bool = False
     dry_run: bool = False
     fail_on: tuple[str, ...] = ()
     overwrite: bool = False
@@ -78,13 +80,15 @@ class Job:
             self.video, self.edited, self.voice, transcript=self.transcript, plan=self.plan, covers=self.voice_covers,
             backend=choice, face=self.face, language=self.language, region=self.region, audio_track=self.audio_track,
             timelines=get_writers(self.timeline) if self.timeline is not None else (), dub=self.dub,
-            voice_transcript=self.voice_transcript, best_of=self.best_of,
+            voice_transcript=self.voice_transcript, best_of=self.best_of, watermark=self.watermark,
             lip_check=any(kind in LISTENING for kind in self.fail_on),
         )  # fmt: skip
 
 
 def check(job: Job) -> None:
-    """Raises UsageError where options do not fit together, MediaError where there is no such video."""
+    """Raises UsageError where options do not fit together, DeviceError where `watermark` lacks its extra, MediaError
+    where there is no such video.
+    """
     if (job.edited is None) == (job.plan is None):
         raise UsageError("give either EDITED or --plan")
     for kind in job.fail_on:
@@ -100,6 +104,8 @@ def check(job: Job) -> None:
             raise UsageError(f"{flag} {number}: they count from 1")
     if job.time_limit is not None and not job.time_limit > 0:
         raise UsageError(f"--time-limit {job.time_limit:g}: give seconds above 0, or leave it out")
+    if job.watermark:
+        check_extra()
     check_file(job.video)
 
 

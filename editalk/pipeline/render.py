@@ -25,6 +25,8 @@ from editalk.plan import EditPlan, RenderWindow
 from editalk.reporting import Advance, Reporter
 from editalk.soundtrack import Soundtrack
 from editalk.timebase import FrameRange, FrameRate, samples
+from editalk.watermark import VERSION as WATERMARK
+from editalk.watermark import Embedder, payload_of
 
 VERSION = 13  # counts up when backends render otherwise
 LEARN = 25  # seconds of footage on either side of the edit that a mouth is learnt from
@@ -52,24 +54,26 @@ def check_strips(strips: Sequence[RenderedWindow], cache: Cache) -> None:
 
 def render(
     plan: EditPlan, source: Source, track: Soundtrack, analysis: Analysis, backend: Backend, cache: Cache,
-    seeds: Sequence[int], reporter: Reporter,
+    seeds: Sequence[int], watermark: bool, reporter: Reporter,
 ) -> tuple[tuple[RenderedWindow, ...], ...]:  # fmt: skip
     """All windows of the plan, each from every seed, those that the cache does not hold rendered now; a backend that
-    draws no lots renders each once.
+    draws no lots renders each once. `watermark`: whether new pictures are marked.
     """
-    made = []
+    made, info = [], source.info
+    marked = Embedder(payload_of(info.sha256), info.video) if watermark else None
     asked: Sequence[int | None] = seeds if backend.capabilities.seeded else [None]
     total = sum(len(w.span) for w in plan.windows) * len(asked)
     with reporter.stage("Rendering", total) as advance:
         for window in plan.windows:
             strips = []
             for seed in asked:
-                path = cache.path("window", _key(window, plan, source, backend, analysis, seed or 0) + ".mkv")
+                name = _key(window, plan, source, backend, analysis, seed or 0, watermark)
+                path = cache.path("window", name + ".mkv")
                 if everywhere(cache.held(path)):
                     advance(len(window.span), cached=True)
                 else:
                     with cache.making(path, source.inputs) as part:
-                        _render(window, plan, source, track, analysis, backend, seed or 0, part, advance)
+                        _render(window, plan, source, track, analysis, backend, seed or 0, marked, part, advance)
                 strips.append(RenderedWindow(window, path, Input.of(path), seed))
             made.append(tuple(strips))
     return tuple(made)
@@ -77,13 +81,13 @@ def render(
 
 def _render(
     window: RenderWindow, plan: EditPlan, source: Source, track: Soundtrack, analysis: Analysis, backend: Backend,
-    seed: int, path: Path, advance: Advance,
+    seed: int, marked: Embedder | None, path: Path, advance: Advance,
 ) -> None:  # fmt: skip
     video = source.info.video
     writer, done = StripWriter(path, video, working_format(video.pix_fmt)), 0
 
     def write(made: Rendered, base: VideoFrame | None) -> None:
-        writer.write(made.frame - window.span.start, paste(base, made, video))
+        writer.write(made.frame - window.span.start, paste(base, marked(made) if marked else made, video))
 
     with behind() as later:
         for made in backend.render(replace(window_input(window, plan, source, track, analysis), seed=seed)):
@@ -147,8 +151,9 @@ def _clipped(window: RenderWindow, shown: Sequence[int]) -> list[int]:
 
 
 def _key(
-    window: RenderWindow, plan: EditPlan, source: Source, backend: Backend, analysis: Analysis, seed: int
-) -> str:
+    window: RenderWindow, plan: EditPlan, source: Source, backend: Backend, analysis: Analysis, seed: int,
+    watermark: bool,
+) -> str:  # fmt: skip
     """What a window's pictures depend on, wherever on the timeline it lies."""
     at, rate = plan.source.sample_rate, plan.source.rate
     begin = window.span.start
@@ -166,7 +171,8 @@ def _key(
     lips = [(s.start - begin, s.end - begin) for s in window.lips]
     file = source.info.sha256, source.info.audio.index
     return key("window", VERSION, backend.key, seed, *file, analysis.face, len(window.span), pieces, sounds,
-                lips, window.region.value, window.lip_region.value, words, _placed(plan))  # fmt: skip
+                lips, window.region.value, window.lip_region.value, words, _placed(plan),
+                *(["watermark", WATERMARK] if watermark else []))  # fmt: skip
 
 
 def _words(window: RenderWindow, plan: EditPlan, analysis: Analysis) -> list[list[tuple[str, float, float]]]:

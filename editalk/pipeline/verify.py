@@ -19,18 +19,22 @@ from editalk.pipeline.splicing import same
 from editalk.provenance import FrameRow, Ledger, Manifest, digest, ledger_path, read_ledger, read_manifest
 from editalk.reporting import Reporter
 from editalk.timebase import FrameRate
+from editalk.watermark import detect
 
 ALIKE_DB = 30.0  # PSNR in luma above which a picture is the source's, encoded anew
 
 
 @dataclass(frozen=True)
 class Question:
-    """`ledger`, `source` None: those beside the video, where there are any. `trust`: authorities' certificates, PEM."""
+    """`ledger`, `source` None: those beside the video, where there are any. `trust`: authorities' certificates, PEM.
+    `watermark`: whether one is looked for, which decodes the video.
+    """
 
     video: Path
     ledger: Path | None = None
     source: Path | None = None
     trust: Path | None = None
+    watermark: bool = False
 
 
 def verify(asked: Question, reporter: Reporter) -> dict[str, Any]:
@@ -46,6 +50,7 @@ def verify(asked: Question, reporter: Reporter) -> dict[str, Any]:
     made["manifest"] = _of_manifest(manifest, asked, made["problems"]) if manifest is not None else None
     made["ledger"] = _of_ledger(ledger, path, manifest, asked, made["problems"]) if ledger is not None else None
     made["source"] = _of_source(ledger, manifest, asked, made["problems"], reporter)
+    made["watermarks"] = list(_watermarks(asked.video, reporter)) if asked.watermark else None
     return made
 
 
@@ -56,6 +61,16 @@ def failed(made: dict[str, Any]) -> EditalkError | None:
     if made["manifest"] is None:
         return EditalkError(f"{made['video']} has no C2PA manifest, in it or beside it; nothing vouches for it")
     return None
+
+
+def _watermarks(video: Path, reporter: Reporter) -> Iterator[dict[str, Any]]:
+    """The stretches that carry one. It proves nothing by itself, and its absence neither: the pattern is public."""
+    with reporter.stage("Looking for watermarks"):
+        found = [stretch for stretch in detect(video) if stretch.marked]
+    for stretch in found:
+        yield {"seconds": [round(stretch.span.start, 3), round(stretch.span.end, 3)],
+               "probability": stretch.probability,
+               "payload": stretch.payload.hex() if stretch.payload is not None else None}  # fmt: skip
 
 
 def _of_manifest(manifest: Manifest, asked: Question, problems: list[str]) -> dict[str, Any]:
