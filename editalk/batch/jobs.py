@@ -163,8 +163,8 @@ def check(jobs: JobList, tolerant: bool) -> Checked:
         backends.add("dit" if entry.job.weights is not None else entry.job.backend)
         devices.add(entry.job.device or "auto")
     if wrong and not tolerant:
-        more = f"\nand {broken - len(wrong)} more" if broken > len(wrong) else ""
-        raise type(wrong[0])("\n".join(map(str, wrong)) + more)
+        more = f"\n  and {broken - len(wrong)} more" if broken > len(wrong) else ""
+        raise type(wrong[0])("\n  ".join(map(str, wrong)) + more)
     if not count:
         raise JobsError(f"{jobs.name}: no jobs in it")
     return Checked(count, broken, frozenset(backends), frozenset(devices))

@@ -9,6 +9,7 @@ import typer
 
 from editalk.cli.options import Json, Mode, Quiet, Verbose
 from editalk.console import Console, ProgressMode, print_json
+from editalk.terminal import shown
 
 
 def verify_command(
@@ -40,7 +41,7 @@ def verify_command(
         print_json(made)
     else:
         for line in _lines(made):
-            print(line)
+            print(shown(line))
     error = failed(made)
     if error is not None:
         raise error
@@ -82,9 +83,10 @@ def _of_manifest(manifest: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
     for row in manifest["generated"]:
         start, end = row.get("seconds") or row["frames"]
-        models = ", ".join(str(model.get("name")) for model in row["models"] or ())
+        models = ", ".join(str(model.get("name")) for model in row["models"])
+        seed = "" if row["seed"] is None else f", seed {row['seed']}"
         lines.append(f"generated    {start:.3f} s to {end:.3f} s: {row['region']}{', lips' if row['lips'] else ''}, "
-                     f"{row['backend']} ({models}), seed {row['seed']}")  # fmt: skip
+                     f"{row['backend']} ({models}){seed}")  # fmt: skip
     if (consent := manifest["consent"]) is not None:
         document = consent.get("document") or {}
         lines.append(f"consent      {consent.get('text') or ''} {document.get('name', '')}".rstrip())

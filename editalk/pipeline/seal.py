@@ -103,7 +103,7 @@ class Seal:
         plan = made.plan
         places = (made.source.path, *(Path(ref.path) for ref in plan.voices))
         parts = dict(zip(ingredients(kept.ledger), places, strict=True))
-        with reporter.stage("Signing", 1) as advance:
+        with reporter.stage("Signing", 1, "files") as advance:
             kept.manifest = sign(definition(kept.ledger), parts, self.credential, complete, signed)
             advance(1)
         if self.credential.development:

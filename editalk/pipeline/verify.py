@@ -88,8 +88,8 @@ def _of_manifest(manifest: Manifest, asked: Question, problems: list[str]) -> di
             {"title": row.get("title"), "relationship": row.get("relationship"),
              "manifest": row.get("active_manifest") is not None} for row in manifest.ingredients
         ],
-        "generated": list(_generated(manifest)), "renderer": edit.get("renderer"), "consent": edit.get("consent"),
-        "actions": list(manifest.actions),
+        "generated": sorted(_generated(manifest), key=lambda row: list(row["frames"])),
+        "renderer": edit.get("renderer"), "consent": _table(edit.get("consent")), "actions": list(manifest.actions),
     }  # fmt: skip
 
 
@@ -97,15 +97,28 @@ def _generated(manifest: Manifest) -> Iterator[dict[str, Any]]:
     """The stretches of generated pictures, by the actions that tell of them."""
     rate = (manifest.edit or {}).get("frame_rate")
     for action in manifest.actions:
-        parameters = action.get("parameters") or {}
-        for start, end in parameters.get("org.editalk.frames") or ():
+        parameters = _table(action.get("parameters")) or {}
+        models = parameters.get("org.editalk.models")
+        for start, end in _pairs(parameters.get("org.editalk.frames")):
             row = {"frames": [start, end], "region": parameters.get("org.editalk.region"),
                    "lips": parameters.get("org.editalk.lips"), "backend": parameters.get("org.editalk.backend"),
-                   "models": parameters.get("org.editalk.models"), "seed": parameters.get("org.editalk.seed"),
+                   "models": [m for m in models if isinstance(m, dict)] if isinstance(models, list) else [],
+                   "seed": parameters.get("org.editalk.seed"),
                    "source_type": action.get("digitalSourceType")}  # fmt: skip
             if isinstance(rate, str):
                 row["seconds"] = [round(float(FrameRate.parse(rate).seconds(at)), 4) for at in (start, end)]
             yield row
+
+
+def _table(value: object) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
+
+
+def _pairs(value: object) -> Iterator[tuple[int, int]]:
+    """Whoever signed the manifest may have put anything there."""
+    for pair in value if isinstance(value, list) else ():
+        if isinstance(pair, list) and len(pair) == 2 and all(type(end) is int for end in pair):
+            yield pair[0], pair[1]
 
 
 def _of_ledger(

@@ -150,7 +150,7 @@ def _refusal(
         lines.append(f"heard instead, roughly: {heard}")
     if covers is None:
         lines.append("if it does, say so with --voice-covers script or --voice-covers new-words and look at the words")
-    return "\n".join(lines)
+    return "\n  ".join(lines)  # a message's further lines are indented, see `editalk.terminal`
 
 
 def _short(words: Sequence[str], most: int = 16) -> str:
