@@ -10,7 +10,7 @@ TORCH_INDEX ?=
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check -qq --retries 8 --timeout 60
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint types example sheets docs bench-align bench-lips bench-speed bench-dit bench-dit-lips dit-small lip-prior clean
+.PHONY: setup demo test lint types example sheets docs bench-align bench-lips bench-speed bench-dit bench-dit-lips bench-batch bench-gate faults fuzz fuzz-media dit-small lip-prior clean
 
 setup: $(READY)
 
@@ -71,6 +71,28 @@ bench-dit: $(READY)
 bench-dit-lips: $(READY)
 	@test -n "$(DATA)" -a -n "$(WEIGHTS)" || { echo "make bench-dit-lips DATA=folder WEIGHTS=folder" >&2; exit 2; }
 	@$(VENV)/bin/python -m tests.bench.dit_lips $(DATA) --weights $(WEIGHTS) $(if $(JSON),--json $(JSON))
+
+# throughput of two workers beside one, memory of a long list: make bench-batch DATA=clip TRANSCRIPT=json
+bench-batch: $(READY)
+	@test -n "$(DATA)" -a -n "$(TRANSCRIPT)" || { echo "make bench-batch DATA=clip TRANSCRIPT=json" >&2; exit 2; }
+	@$(VENV)/bin/python -m tests.bench.batch $(DATA) $(TRANSCRIPT)
+
+# false alarms and misses of --fail-on: make bench-gate DATA=folder of GRID clips with their .align
+bench-gate: $(READY)
+	@test -n "$(DATA)" || { echo "make bench-gate DATA=folder with clips and their .align" >&2; exit 2; }
+	@$(VENV)/bin/python -m tests.bench.gate $(DATA) $(if $(JSON),--json $(JSON))
+
+# 200 disturbed runs: killed, disk full, inputs changed, cache damaged, several on one output
+faults: $(READY)
+	@$(VENV)/bin/python -m tests.faults --runs 200 --workers 3
+
+# coverage-guided fuzzing of what reads texts of others: make fuzz SECONDS=60 TARGETS="plan diff"
+fuzz: $(READY)
+	@$(VENV)/bin/python -m tests.fuzz $(TARGETS) --seconds $(or $(SECONDS),60)
+
+# randomly damaged media through the commands
+fuzz-media: $(READY)
+	@$(VENV)/bin/python tests/fuzz_media.py 500
 
 # a small model of the DiT kind from nothing, from a folder of clips of one speaker: make dit-small DATA=folder
 dit-small: $(READY)

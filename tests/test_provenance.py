@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -353,7 +354,8 @@ def test_a_signature_that_fails_leaves_what_was_there(
     text = edited(tmp_path, TEXT)
     (tmp_path / "talk.edited.mp4").write_bytes(b"old")
     before = {path.name for path in tmp_path.iterdir()} | {"cache"}
-    monkeypatch.setattr("editalk.provenance.signing.shutil.disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 0))
+    full = SimpleNamespace(disk_usage=lambda path: shutil._ntuple_diskusage(1, 1, 0))  # for the signing alone
+    monkeypatch.setattr("editalk.provenance.signing.shutil", full)
     code, _, err = run(capsys, "apply", str(talk), text, "-y")
     assert (code, "no space" in err) == (1, True)
     assert (tmp_path / "talk.edited.mp4").read_bytes() == b"old"
