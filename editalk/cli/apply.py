@@ -160,7 +160,7 @@ def _print_report(made: dict[str, Any], failures: list[tuple[str, str]], console
         )
         for path in made["timelines"]:
             console.say(f"wrote {path}")
-        if made["signature"] is not None:
+        if made["signature"] is not None and not made["signature"]["development"]:  # of that it was told
             console.say(f"signed by {made['signature']['signer']}, manifest in {made['signature']['manifest']}")
         if made["ledger"] is not None:
             console.say(f"wrote {made['ledger']}")
