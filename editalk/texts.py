@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from editalk.cache import abandoned, owner
@@ -61,10 +61,11 @@ def beside(texts: Mapping[Path, str | bytes], overwrite: bool, out: Path | None 
         if out is not None and texts and not overwrite:
             record = out.with_name(f"{_begin(out)}{owner()}{_RECORD}")
             record.write_text(json.dumps({path.name: digest(part) for path, part in parts.items()}), "utf-8")
-        for path, part in parts.items():
-            place(part, path, overwrite)
-            placed.append(path)
-        yield
+        with _alone(out.parent) if out is not None else nullcontext():
+            for path, part in parts.items():
+                place(part, path, overwrite)
+                placed.append(path)
+            yield
     except BaseException as error:
         for made in placed if not overwrite else ():
             made.unlink(missing_ok=True)
@@ -76,6 +77,24 @@ def beside(texts: Mapping[Path, str | bytes], overwrite: bool, out: Path | None 
             part.unlink(missing_ok=True)
         if record is not None:
             record.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """While it puts files into a folder that belong together no other process does, where the disk can say so."""
+    held = None
+    try:
+        import fcntl
+
+        held = os.open(folder, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX)
+    except (ImportError, OSError):  # another system, or a network disk without locks
+        pass
+    try:
+        yield
+    finally:
+        if held is not None:
+            os.close(held)
 
 
 def withdraw(out: Path) -> None:

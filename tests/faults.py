@@ -34,6 +34,8 @@ from typing import Any
 import av
 import numpy as np
 
+from editalk.inputs import digest
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -246,7 +248,11 @@ class Reference:
             raise BrokenError(f"the output is another one: {different}")
         for name, text in self.texts.items():
             promise(out.with_name(name).exists(), f"{name} is missing beside a complete output")
-            promise(plain(out.with_name(name), job) == text, f"{name} is another one")
+            if name.endswith(".ledger.json"):  # its date differs; it names the file that lies beside it
+                held = json.loads(out.with_name(name).read_bytes())["output"]["sha256"]
+                promise(held == digest(out), f"{name} is of another output")
+            else:
+                promise(plain(out.with_name(name), job) == text, f"{name} is another one")
 
 
 def prepare(folder: Path) -> None:

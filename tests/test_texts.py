@@ -94,3 +94,21 @@ def test_placing_without_and_with_hard_links(tmp_path: Path, monkeypatch: pytest
 
 def refuse(source: Path, target: Path) -> None:
     raise PermissionError(1, "no hard links here")
+
+
+def test_what_belongs_together_is_put_there_by_one_process_at_a_time(tmp_path: Path) -> None:
+    """Over one another: the texts are those of the process whose output it is."""
+    code = (
+        "import sys; from pathlib import Path; from editalk import texts; own = sys.argv[2]\n"
+        "out = Path(sys.argv[1]) / 'talk.mp4'\n"
+        "for k in range(40):\n"
+        "    made = {out.with_suffix(s): f'{own}{k}' for s in ('.srt', '.vtt')}\n"
+        "    with texts.beside(made, True, out):\n"
+        "        assert {p.read_text() for p in made} == {f'{own}{k}'}\n"
+        "        out.write_text(f'{own}{k}')"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name], stderr=subprocess.PIPE, text=True)
+               for name in "ab"]  # fmt: skip
+    for process in running:
+        assert process.communicate()[1] == ""
+    assert len({path.read_text() for path in tmp_path.iterdir()}) == 1
