@@ -12,7 +12,9 @@ import pytest
 from dit_weights import ltx_video_folder
 from test_cli import _own_cache, edited, report, run, talk  # noqa: F401
 
+from editalk.cache import digest_file
 from editalk.compose import StripWriter, read_strip
+from editalk.inputs import digest
 from editalk.media import VideoInfo, probe
 from editalk.pipeline.candidates import Score
 
@@ -51,6 +53,7 @@ def blacken(path: Path, like: VideoInfo) -> None:
         black = av.VideoFrame.from_ndarray(np.full_like(picture.to_ndarray(), 16), format=picture.format.name)
         writer.write(number, black)
     writer.close()
+    digest_file(path).write_text(f"{digest(path)}  {path.name}\n")  # else the cache would find it damaged
 
 
 def test_the_best_of_several_seeds_is_written(made: Any, tmp_path: Path) -> None:

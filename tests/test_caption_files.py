@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_sidecars import TALK, TIMES, VTT, plan_for
@@ -10,7 +11,9 @@ from test_sidecars import TALK, TIMES, VTT, plan_for
 from editalk.diff import Tag
 from editalk.errors import CaptionError, OutputError, UsageError
 from editalk.pipeline.captions import CaptionTexts
+from editalk.plan import EditPlan
 from editalk.reporting import Silent
+from editalk.texts import write_texts
 
 SRT = "1\n00:00:00,950 --> 00:00:04,900\ngood morning and welcome to this short talk\n"
 
@@ -28,10 +31,16 @@ def found(folder: Path, fresh: str = "", given: list[Path] | None = None, overwr
                               overwrite)  # fmt: skip
 
 
+def written(texts: CaptionTexts, plan: EditPlan) -> list[dict[str, Any]]:
+    made, rows = texts.made(plan, TIMES, Silent())
+    write_texts(made)
+    return rows
+
+
 def test_those_named_like_the_video_come_along(folder: Path) -> None:
     texts = found(folder)
     plan = plan_for((Tag.EQUAL, 8, 13, ""), (Tag.MOVE, 0, 8, ""))
-    rows = texts.write(plan, TIMES, Silent())
+    rows = written(texts, plan)
     assert [Path(r["output"]).name for r in rows] == ["talk.edited.en-GB.vtt", "talk.edited.srt"]
     assert [r["untouched"] for r in rows] == [3, 1]
     assert "good morning and welcome" in (folder / "talk.edited.srt").read_text()
@@ -45,7 +54,7 @@ def test_the_edited_text_is_no_caption_file(folder: Path) -> None:
 
 def test_new_captions_of_the_script(folder: Path) -> None:
     texts = found(folder, "srt,vtt", [Path("none")])
-    rows = texts.write(plan_for((Tag.EQUAL, 0, 4, "")), TIMES, Silent())
+    rows = written(texts, plan_for((Tag.EQUAL, 0, 4, "")))
     assert [Path(r["output"]).name for r in rows] == ["talk.edited.srt", "talk.edited.vtt"]
     assert "good morning and welcome" in (folder / "talk.edited.vtt").read_text()
 
@@ -70,7 +79,7 @@ def test_a_translation_is_named(folder: Path) -> None:
     (folder / "talk.de.srt").write_text("1\n00:00:00,950 --> 00:00:04,900\nGuten Morgen, liebe Leute\n")
     reporter = Silent()
     plan = plan_for((Tag.EQUAL, 0, 1, ""), (Tag.REPLACE, 1, 2, "day"), (Tag.EQUAL, 2, 8, ""))
-    found(folder, given=[folder / "talk.de.srt"]).write(plan, TIMES, reporter)
+    found(folder, given=[folder / "talk.de.srt"]).made(plan, TIMES, reporter)
     assert (folder / "talk.edited.de.srt").exists()
     assert "00:00:00.950 “Guten Morgen, liebe Leute”" in reporter.warnings[0]
     assert [w.text for w in TIMES] == TALK

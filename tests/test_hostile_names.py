@@ -74,7 +74,7 @@ def test_a_name_is_a_name(name: str, desk: Path, made: Path, run: Run) -> None:
     stem = name.removesuffix(".mp4")
     report = json.loads(ended.out)
     assert os.fsencode(report["output"]) == os.fsencode(f"{stem}.edited.mp4")
-    suffixes = ("mp4", "srt", "otio", "fcpxml", "edl", "xml", "removed.edl", "removed.otio")
+    suffixes = ("mp4", "srt", "otio", "fcpxml", "edl", "xml", "removed.edl", "removed.otio", "ledger.json")
     suffixes += ("review.html",) if name in REVIEWED else ()
     assert set(os.listdir(desk)) - before == {f"{stem}.edited.{s}" for s in suffixes}
     again = run(["apply", "--transcript", "t.json", "--", name, edited], desk)  # OUT is there already
@@ -98,7 +98,7 @@ def test_a_long_name_works_or_is_told(name: str, desk: Path, made: Path, run: Ru
         for extra in set(os.listdir(desk)) - before:
             (desk / extra).unlink()
     long = "o" * 251 + ".mp4"
-    assert run(["apply", "-o", long, "--transcript", "t.json", name, "e.txt"], desk).code == 0
+    assert run(["apply", "-o", long, "--no-ledger", "--transcript", "t.json", name, "e.txt"], desk).code == 0
     assert set(os.listdir(desk)) == before | {long}
 
 

@@ -26,6 +26,7 @@ from editalk.provenance import (
     Renderer,
     SoundRow,
     WordRow,
+    as_text,
     definition,
     development,
     embeds,
@@ -118,7 +119,7 @@ class Seal:
         if beside is not None:
             texts[beside] = kept.manifest
         if self.ledger:
-            output = Output(out.name, sha256(complete), kept.ledger.output.frames, kept.ledger.output.rate)
+            output = Output(as_text(out.name), sha256(complete), kept.ledger.output.frames, kept.ledger.output.rate)
             texts[ledger_path(out)] = to_json(replace(kept.ledger, output=output))
         signature = None
         if self.credential is not None:
@@ -129,18 +130,18 @@ class Seal:
 
     def _ledger(self, made: Made, copied: Sequence[FrameRange]) -> Ledger:
         plan, rate = made.plan, made.plan.source.rate
-        voices = tuple(FileRef(Path(ref.path).name, ref.sha256) for ref in plan.voices)
+        voices = tuple(FileRef(as_text(Path(ref.path).name), ref.sha256) for ref in plan.voices)
         renderer = Renderer(made.backend.name, made.backend.key, made.backend.models,
                             made.backend.capabilities.trained)  # fmt: skip
         return Ledger(
             editalk=__version__, date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            source=FileRef(made.source.path.name, made.source.sha256),
-            output=Output(made.out.name, None, plan.frames, rate),
+            source=FileRef(as_text(made.source.path.name), made.source.sha256),
+            output=Output(as_text(made.out.name), None, plan.frames, rate),
             edited=None if self.from_plan else self.text, plan=self.text if self.from_plan else None,
             voices=voices, voice_covers=plan.voice_covers, language=self.language, dubbed=plan.dubbed,
             consent=self.consent, renderer=renderer, operations=tuple(_operations(plan)), words=tuple(_words(plan)),
             frames=tuple(frame_rows(plan, made.rendered, copied, made.seeds)), sounds=tuple(_sounds(plan)),
-            warnings=tuple(self.warnings),
+            warnings=tuple(map(as_text, self.warnings)),
         )  # fmt: skip
 
 
@@ -161,7 +162,7 @@ def asked(
         check_text_target(manifest_path(out), overwrite, source)
     credential = (given or development()) if signed else None
     digest = sha256(text) if text.is_file() else ""  # the text itself is read later, and says so
-    return Seal(credential, ledger, stated, FileRef(text.name, digest), from_plan, reporter.warnings)
+    return Seal(credential, ledger, stated, FileRef(as_text(text.name), digest), from_plan, reporter.warnings)
 
 
 def _operations(plan: EditPlan) -> Iterator[EditRow]:

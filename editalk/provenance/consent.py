@@ -27,6 +27,11 @@ class Consent:
     document: FileRef | None = None
 
 
+def as_text(text: str) -> str:
+    """Without halves of characters, which neither a manifest nor UTF-8 can hold: bytes of names that are no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def read_consent(given: str) -> Consent:
     """Of `--consent`: the text itself, or the name of a file. Raises UsageError."""
     text = given.strip()
@@ -38,11 +43,11 @@ def read_consent(given: str) -> Consent:
             raise UsageError(f"--consent {text}: there is no such file; a statement has more than one word")
         if len(text) > LONGEST:
             raise UsageError(f"--consent: {len(text)} characters are more than {LONGEST}; put them into a file")
-        return Consent(text)
+        return Consent(as_text(text))
     try:
         data = path.read_bytes() if path.stat().st_size <= 4 * LONGEST else None
         with path.open("rb") as file:
-            document = FileRef(path.name, hashlib.file_digest(file, "sha256").hexdigest())
+            document = FileRef(as_text(path.name), hashlib.file_digest(file, "sha256").hexdigest())
     except OSError as error:
         raise UsageError(f"--consent {path}: {error.strerror or error}") from error
     if data is not None and not data.strip():
