@@ -44,7 +44,7 @@ def write_texts(texts: Mapping[Path, str | bytes], overwrite: bool = True) -> No
 
 @contextmanager
 def beside(texts: Mapping[Path, str | bytes], overwrite: bool, out: Path | None = None) -> Iterator[None]:
-    """Texts in their places; what the block does comes last, and if it fails they go again, but with `overwrite`.
+    """Texts in their places; what the block does comes last, and if it fails those that are new go again.
 
     `out`: what the block puts into its place. Until it is there, a record beside it says what was put there first, so
     that `withdraw` can mend it after a kill. Raises OutputError.
@@ -63,11 +63,12 @@ def beside(texts: Mapping[Path, str | bytes], overwrite: bool, out: Path | None 
             record.write_text(json.dumps({path.name: digest(part) for path, part in parts.items()}), "utf-8")
         with _alone(out.parent) if out is not None else nullcontext():
             for path, part in parts.items():
+                new = not os.path.lexists(path)
                 place(part, path, overwrite)
-                placed.append(path)
+                placed += [path] if new else []
             yield
     except BaseException as error:
-        for made in placed if not overwrite else ():
+        for made in placed:
             made.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise explain(path, error) from error

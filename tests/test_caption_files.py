@@ -79,7 +79,7 @@ def test_a_translation_is_named(folder: Path) -> None:
     (folder / "talk.de.srt").write_text("1\n00:00:00,950 --> 00:00:04,900\nGuten Morgen, liebe Leute\n")
     reporter = Silent()
     plan = plan_for((Tag.EQUAL, 0, 1, ""), (Tag.REPLACE, 1, 2, "day"), (Tag.EQUAL, 2, 8, ""))
-    found(folder, given=[folder / "talk.de.srt"]).made(plan, TIMES, reporter)
-    assert (folder / "talk.edited.de.srt").exists()
+    made, _ = found(folder, given=[folder / "talk.de.srt"]).made(plan, TIMES, reporter)
+    assert set(made) == {folder / "talk.edited.de.srt"}
     assert "00:00:00.950 “Guten Morgen, liebe Leute”" in reporter.warnings[0]
     assert [w.text for w in TIMES] == TALK

@@ -130,8 +130,9 @@ def test_weights_are_loaded_once_for_many_jobs(
     loads, load = [], weights.load
     monkeypatch.setattr(weights, "load", lambda *given: (loads.append(given), load(*given))[1])
     backend._models.clear()
-    jobs = [Dit(folder, seed=seed) for seed in (1, 2, 1)]
-    made = [[one.image for one in job.render(removal)] for job in jobs]
+    jobs = [Dit(folder) for _ in range(3)]
+    made = [[one.image for one in job.render(replace(removal, seed=seed))]
+            for job, seed in zip(jobs, (1, 2, 1), strict=True)]  # fmt: skip
     assert len(loads) == 1
     assert len({tuple(job.figures().items()) for job in jobs}) == 1
     assert all(np.array_equal(a, b) for a, b in zip(made[0], made[2], strict=True))
