@@ -80,9 +80,11 @@ class Inputs:
         """What goes wrong inside because a file has changed is said to be that."""
         try:
             yield
-        except (SourceError, OutputError):
+        except SourceError:
             raise
         except Exception as error:  # a decoder may say anything of a file that changes under it
+            if isinstance(error, OutputError) and isinstance(error.__cause__, OSError):
+                raise  # of a disk
             try:
                 self.check()
             except SourceError as reason:

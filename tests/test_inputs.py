@@ -80,8 +80,12 @@ def test_an_error_is_explained_by_the_change_and_only_then(path: Path, error: Ex
 
 
 def test_a_full_disk_is_a_full_disk_whatever_else_changed(path: Path) -> None:
+    full = OutputError("no space")
+    full.__cause__ = OSError(28, "No space left on device")
     with pytest.raises(OutputError):
-        work(path, OutputError("no space"))
+        work(path, full)
+    with pytest.raises(SourceError):
+        work(path, OutputError("cannot be signed: the source cannot be parsed"))
 
 
 def work(path: Path, error: Exception) -> None:
