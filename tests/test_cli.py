@@ -327,7 +327,11 @@ def test_a_disk_without_space(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
         really(source, target)
 
+    def linkless(source: Any, target: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+
     monkeypatch.setattr(os, "replace", full)
+    monkeypatch.setattr(os, "link", linkless)
     for place, hint in (("window/*.mkv", "EDITALK_CACHE"), ("*.f32", "TMPDIR"), ("*.edited.mp4", "talk.edited.mp4")):
         where = place
         code, _, err = run(capsys, "apply", str(talk), text, "-y", "-q")
