@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from editalk.analysis import Analysis
 from editalk.audio import Audio
+from editalk.backends.base import Capabilities
 from editalk.cache import Cache
 from editalk.media import FrameReader, MediaInfo, probe, to_image
 from editalk.mux import Writer
@@ -337,6 +338,7 @@ class Drawing:
     """A backend that nobody asks for a picture."""
 
     name = "none"
+    capabilities = Capabilities(temporal=False, lips=False, regions=frozenset())
 
     def figures(self) -> dict[str, int]:
         return {}
@@ -353,7 +355,8 @@ def applied(video: Path, out: Path, said: Said) -> Result:
         speech = Soundtrack(plan, source.sound, (), ())
         backend: Any = Drawing()
         along = bring_along(source.info, plan, (), out, out.parent, said)
-        result = apply(plan, source, speech, along, analysis, backend, out, True, analysis.cache, 0, Clock(), said)
+        result = apply(plan, source, speech, along, analysis, backend, out, True, lambda made, video: (made, {}),
+                       analysis.cache, (0,), False, False, Clock(), said)  # fmt: skip
     assert result is not None
     return result
 
