@@ -26,7 +26,7 @@ demo: $(READY)
 	@$(VENV)/bin/python examples/demo.py build/demo
 
 test: $(READY) lint types
-	@$(VENV)/bin/python -m pytest
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	@$(VENV)/bin/python -m ruff check .

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +14,8 @@ import av
 import numpy as np
 import pytest
 
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # tests look at what is left in the folder of temporary files
+    os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix=f"tests-{worker}-")
 SAMPLE_RATE = 44100
 SIZE = (160, 120)
 BITS = 8
