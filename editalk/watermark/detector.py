@@ -167,7 +167,7 @@ def residual(picture: Floats) -> Floats:
     """[rows, columns] what the pattern's periods hold of a grid picture, everywhere about as strong, edges cut off."""
     import cv2
 
-    band = cv2.GaussianBlur(picture, (0, 0), 1.0) - cv2.GaussianBlur(picture, (0, 0), 3.5)
+    band = cv2.GaussianBlur(picture, (0, 0), 0.75) - cv2.GaussianBlur(picture, (0, 0), 2.8)
     level = np.sqrt(cv2.GaussianBlur(band * band, (0, 0), 8.0) + 0.05)
     return np.asarray(np.clip(band / level, -2.5, 2.5), np.float32)
 

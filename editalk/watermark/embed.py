@@ -12,13 +12,15 @@ from editalk.media import VideoInfo
 from editalk.watermark.pattern import TILE, Floats, grid_size, spread
 from editalk.watermark.payload import encoded
 
-VERSION = 1  # counts up when pictures are marked otherwise
-LEAST, MOST = 0.9, 2.0  # levels of 255, root mean square: in a flat area and in a busy one
-BUSY = 0.28  # levels for each level by which the luma around varies
+VERSION = 2  # counts up when pictures are marked otherwise
+LEAST, MOST = 0.45, 2.0  # levels of 255, root mean square: in a flat area of full HD and in a busy one
+MORE = 1.8  # times `LEAST`, at most, where fewer pixels carry the pattern
+BUSY = 0.4  # levels for each level of fine detail around, mean of the absolute
 DARK, BRIGHT, FADE = 16.0, 235.0, 24.0  # luma beyond which nothing is marked, and the way to the full mark
 SMALL = 0.15  # of the picture: a new part below that holds no payload, and a stronger mark
-STRONGER = 1.4
-AROUND = TILE // 8  # grid points: side of the area whose luma decides how strong the mark is
+STRONGER = 1.25
+AROUND = TILE // 8  # grid points: side of the area whose detail decides how strong the mark is
+FINE = 2.5  # grid points: sigma of what is not detail but shading
 
 
 class Embedder:
@@ -29,6 +31,7 @@ class Embedder:
         self._whole = spread(encoded(payload), *size)
         self._part = STRONGER * spread(b"", *size)
         self._around = max(3, round(AROUND * like.width / grid_size(*size)[0]) | 1)
+        self._least = LEAST * min(max(1.0, (1080 / min(like.width, like.height)) ** 0.5), MORE)
 
     def __call__(self, made: Rendered) -> Rendered:
         """The same picture, marked where its mask is set; the given one stays as it is."""
@@ -45,16 +48,22 @@ class Embedder:
         marked = image.copy()
         if wide:
             luma = image[area][..., 0].astype(np.float32)
-            added = strength(luma, self._around) * (self._part if small else self._whole)[area]
+            added = strength(luma, self._around, self._least) * (self._part if small else self._whole)[area]
             marked[area][..., 0] = np.clip(np.rint(luma + added), 0, 255)
         return marked
 
 
-def strength(luma: Floats, around: int) -> Floats:
-    """[h, w] root mean square of what may be added, levels of 255; `around`: side of the area looked at, pixels."""
+def strength(luma: Floats, around: int, least: float) -> Floats:
+    """[h, w] root mean square of what may be added, levels of 255; `around`: side of the area looked at, pixels;
+    `least`: in a flat area.
+
+    What counts is the least detail nearby: an edge hides nothing in the flat area beside it.
+    """
     import cv2
 
     mean = cv2.blur(luma, (around, around))
-    varies = np.sqrt(np.maximum(cv2.blur(luma * luma, (around, around)) - mean * mean, 0))
+    shading = cv2.GaussianBlur(luma, (0, 0), FINE * around / AROUND)
+    detail = cv2.blur(np.abs(luma - shading), (around, around))
+    nearby = cv2.blur(cv2.erode(detail, np.ones((around, around), np.uint8)), (around, around))
     fade = np.clip(np.minimum(mean - DARK, BRIGHT - mean) / FADE, 0, 1)
-    return np.asarray(np.clip(LEAST + BUSY * varies, LEAST, MOST) * fade, np.float32)
+    return np.asarray(np.clip(least + BUSY * nearby, least, MOST) * fade, np.float32)
