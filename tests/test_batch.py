@@ -250,6 +250,8 @@ def talks(clip: Clip, tmp_path: Path) -> Path:
 def start(jobs: Path, *more: str, **kinds: Any) -> subprocess.Popen[str]:
     env = {**os.environ, "EDITALK_CACHE": str(jobs.parent / "cache"), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "editalk", "batch", str(jobs), "--json", *more]
+    # where tests run in the background SIGINT is ignored, and so it would be here
+    kinds.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             start_new_session=True, **kinds)  # fmt: skip
 

@@ -209,9 +209,12 @@ def seconds(name: str, data: bytes) -> float:
     ],
 )  # fmt: skip
 def test_time_grows_with_the_size(name: str, head: str, unit: str, tail: str) -> None:
-    """Six times the text takes far less than 36 times as long."""
-    small, large = (seconds(name, (head + unit * (size // len(unit)) + tail).encode()) for size in (8_000, 48_000))
-    assert large < 18 * max(small, 0.005)
+    """Twelve times the text takes far less than 144 times as long; the better of two tries, on a busy machine."""
+    small, large = (
+        min(seconds(name, (head + unit * (size // len(unit)) + tail).encode()) for _ in range(2))
+        for size in (4_000, 48_000)
+    )
+    assert large < 60 * max(small, 0.01)
 
 
 @pytest.mark.parametrize("kind", ["other words", "halves swapped", "every second", "one word"])
