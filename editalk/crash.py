@@ -84,6 +84,13 @@ def is_foreseen(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in FORESEEN
 
 
+def in_words(error: Exception) -> str:
+    """What a user is told of it in a line."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"unexpected {type(error).__name__}: {error}"
+
+
 def report(error: BaseException, command: Sequence[str], stages: Iterable[Meter] = ()) -> str:
     parts = {
         "command": " ".join(["editalk", *anonymous(command)]),

@@ -388,6 +388,16 @@ class Ended:
 
 
 Run = Callable[..., Ended]
+WORDS = "one two three four five".split()
+
+
+def write_texts_of_clip(folder: Path) -> None:
+    """t.json, when a clip of 1.2 s says its words, and e.txt, an edit that takes one out."""
+    times = [{"word": w, "start": 0.1 + k * 0.2, "end": 0.3 + k * 0.2} for k, w in enumerate(WORDS)]
+    text = " ".join(WORDS)
+    (folder / "t.json").write_text(json.dumps({"text": text, "language": "en", "segments": [
+        {"id": 0, "start": 0.1, "end": 1.1, "text": text, "words": times}]}))  # fmt: skip
+    (folder / "e.txt").write_text("one two four five\n")
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from broken_media import MP4, READ, WAV, Run, box, commands
+from broken_media import MP4, READ, WAV, WORDS, Run, box, commands, write_texts_of_clip
 from conftest import ClipSpec, write_clip
 from fuzz_media import flipped
 
@@ -23,8 +22,6 @@ from editalk.media.grid import constant_grid
 from editalk.media.limits import MOST_FRAMES, check_room
 from editalk.media.sound import _Block, _write
 from editalk.reporting import Limited, Silent
-
-WORDS = "one two three four five".split()
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +35,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """A tiny clip, its transcript, an edit that takes a word out, one that needs a voice."""
     folder = tmp_path_factory.mktemp("desk")
     spec = ClipSpec(frames=30, size=(96, 64), layout="mono", sample_rate=16000)
-    times = [{"word": w, "start": 0.1 + k * 0.2, "end": 0.3 + k * 0.2} for k, w in enumerate(WORDS)]
-    text = " ".join(WORDS)
-    (folder / "t.json").write_text(json.dumps({"text": text, "language": "en", "segments": [
-        {"id": 0, "start": 0.1, "end": 1.1, "text": text, "words": times}]}))  # fmt: skip
-    (folder / "e.txt").write_text("one two four five\n")
+    write_texts_of_clip(folder)
     (folder / "new.txt").write_text("one two three new four five\n")
     return SimpleNamespace(folder=folder, clip=write_clip(folder / "clip.mp4", spec),
                            mkv=write_clip(folder / "clip.mkv", spec))  # fmt: skip

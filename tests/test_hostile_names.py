@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from broken_media import Ended, Run, commands
+from broken_media import WORDS, Ended, Run, commands, write_texts_of_clip
 from conftest import ClipSpec, write_clip
 
 from editalk.errors import MediaError, OutputError
@@ -18,7 +18,6 @@ from editalk.media.container import check_file
 from editalk.mux.target import check_place
 from editalk.terminal import shown
 
-WORDS = "one two three four five".split()
 NAMES = [
     "a b.mp4", "it's \"a\".mp4", "a\nb.mp4", "a\tb.mp4", "-v.mp4", "%03d.mp4", "a*?[b].mp4", "file:x.mp4", "http:x.mp4",
     "concat:a|b.mp4", "~.mp4", "a\x1b[31mb.mp4", "\u202eabc.mp4", "é\u200b.mp4", os.fsdecode(b"a\xff\xfeb.mp4"),
@@ -43,11 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
-    times = [{"word": w, "start": 0.1 + k * 0.2, "end": 0.3 + k * 0.2} for k, w in enumerate(WORDS)]
-    text = " ".join(WORDS)
-    (tmp_path / "t.json").write_text(json.dumps({"text": text, "language": "en", "segments": [
-        {"id": 0, "start": 0.1, "end": 1.1, "text": text, "words": times}]}))  # fmt: skip
-    (tmp_path / "e.txt").write_text("one two four five\n")
+    write_texts_of_clip(tmp_path)
     return tmp_path
 
 

@@ -35,6 +35,12 @@ def rms_db(mono: Samples, rate: int, hop: float = 0.005) -> Floats:
     return np.asarray(20 * np.log10(np.sqrt(power / count) + 1e-9), np.float64)
 
 
+def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """[start, end) of the stretches of [n] that are set."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(flags, np.int8), [0]])))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
 def activity(mono: Samples, rate: int) -> NDArray[np.bool_]:
     """[⌈n / 10 ms⌉] whether somebody speaks in each block of mono sound [n].
 

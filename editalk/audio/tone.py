@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from editalk.audio.level import rms_db
+from editalk.audio.level import rms_db, runs
 from editalk.audio.samples import SILENCE_DB, Audio, Samples, decibels
 from editalk.timebase import TimeRange
 
@@ -125,9 +125,8 @@ def _steady(part: Samples, rate: int, floor: float) -> list[Samples]:
     good = level < max(floor, MUTE_DB) + STEADY_DB
     if floor > MUTE_DB:
         good &= level > MUTE_DB
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(int)))
     size = round(BLOCK * rate)
-    return [part[a * size : b * size] for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= 2]
+    return [part[a * size : b * size] for a, b in runs(good) if b - a >= 2]
 
 
 def _quietest(read: Read, samples: int, rate: int) -> list[Samples]:

@@ -41,12 +41,10 @@ class Actor:
     """Runs on a node. Calls run beside one another: `do` for as long as the job takes, `listen` until there is news."""
 
     def __init__(self) -> None:
-        import cv2
-
+        from editalk.batch.work import keep_to_share
         from editalk.cache import Cache
 
-        if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdecimal():
-            cv2.setNumThreads(int(threads))  # it has its own
+        keep_to_share()
         self._news: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._cache, self._stopped = Cache(), False
 

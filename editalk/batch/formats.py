@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from editalk.batch.options import named, parsed
+from editalk.batch.options import by_name, named, parsed
 from editalk.errors import JobsError
 from editalk.reading import parse_toml
 
@@ -117,22 +117,15 @@ def toml_rows(file: IO[str]) -> Iterator[Row]:
         raise JobsError("[defaults] is one table, [[job]] a table for each job")
     if ID in defaults:
         raise JobsError(f"“{ID}” is for one job, not for [defaults]")
-    common = _named_once(defaults)
-    if isinstance(common, JobsError):
-        raise JobsError(f"[defaults]: {common}")
+    try:
+        common = by_name(defaults)
+    except JobsError as error:
+        raise JobsError(f"[defaults]: {error}") from error
     heads = [k for k, line in enumerate(text.splitlines(), 1) if re.match(r"\s*\[\[\s*[\"']?job[\"']?\s*\]\]", line)]
     if len(heads) != len(jobs):  # written in one line
         heads = list(range(1, len(jobs) + 1))
     for line, job in zip(heads, jobs, strict=True):
-        yield line, _named_once(job), common
-
-
-def _named_once(table: Mapping[str, Any]) -> Mapping[str, Any] | JobsError:
-    """By the options' own names, so that `fail_on` and `fail-on` are one."""
-    try:
-        return _once([(key if key == ID else named(key).name, value) for key, value in table.items()])
-    except JobsError as error:
-        return error
+        yield line, job, common
 
 
 def _lines(file: IO[str]) -> Iterator[tuple[int, str]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from editalk.batch.formats import ID, ROWS, form_of
-from editalk.batch.options import files, job_of, named
+from editalk.batch.options import by_name, files, job_of
 from editalk.batch.workers import Task
 from editalk.errors import EditalkError, JobsError
 from editalk.pipeline import job as applied
@@ -69,7 +69,7 @@ class JobList:
             called = own.pop(ID, None)
             if called is not None:
                 name = _name(called)
-            job = job_of({**defaults, **_by_name(own)}, self.folder)
+            job = job_of({**defaults, **by_name(own)}, self.folder)
             name = name if called is not None else f"{line}-{job.video.stem}"
             applied.check(job)
             _check_files(job)
@@ -82,16 +82,6 @@ def _name(value: object) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise JobsError(f"“{ID}” must be a text of one line, not {value!r}")
     return value
-
-
-def _by_name(values: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        name = named(key).name
-        if name in found:
-            raise JobsError(f"“{name}” is given twice")
-        found[name] = value
-    return found
 
 
 def _check_files(job: Job) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from editalk.errors import JobsError
 from editalk.pipeline.job import Job
+from editalk.reading import brief
 
 WRITTEN = ("output",)  # fields that name a file that is made
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a file name"}
@@ -53,6 +54,17 @@ def named(name: str) -> Option:
     return options()[key]
 
 
+def by_name(values: Mapping[str, Any]) -> dict[str, Any]:
+    """By the options' own names, so that `fail_on` and `fail-on` are one. Raises JobsError."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = named(key).name
+        if name in found:
+            raise JobsError(f"“{name}” is given twice")
+        found[name] = value
+    return found
+
+
 def parsed(option: Option, text: str) -> Any:
     """A value written as text, those of several parted by semicolons. Raises JobsError."""
     if option.several:
@@ -76,10 +88,8 @@ def job_of(values: Mapping[str, Any], folder: Path) -> Job:
     which is absolute. Raises JobsError.
     """
     given = {}
-    for name, value in values.items():
+    for name, value in by_name(values).items():
         option = named(name)
-        if option.field in given:
-            raise JobsError(f"“{option.name}” is given twice")
         if value is not None:
             given[option.field] = _value(option, value, folder)
     lacking = [option.name for option in options().values() if option.required and option.field not in given]
@@ -108,8 +118,7 @@ def _fitting(option: Option, value: Any, folder: Path) -> Any:
 
 
 def _shown(value: Any) -> str:
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 60 else text[:59] + "…"
+    return brief(str(value).lower() if isinstance(value, bool) else repr(value))
 
 
 def values_of(job: Job) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 from editalk.asr.sphinx import forget
 from editalk.cache import Cache
-from editalk.crash import MENDER, is_foreseen, write_report
+from editalk.crash import MENDER, in_words, is_foreseen, write_report
 from editalk.errors import DeviceError, EditalkError
 from editalk.pipeline.job import Job, failed, run_job
 from editalk.reporting import Advance, Meter
@@ -86,6 +87,14 @@ class Telling:
         self.send({"warning": message})
 
 
+def keep_to_share() -> None:
+    """OpenCV has a number of threads of its own: no more than OMP_NUM_THREADS, the worker's share."""
+    import cv2
+
+    if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdecimal():
+        cv2.setNumThreads(int(threads))
+
+
 def attempt(job: Job, cache: Cache, reporter: Telling) -> Outcome:
     """Does the job. Raises nothing but what stops the worker itself (KeyboardInterrupt, SystemExit)."""
     begin = time.monotonic()
@@ -106,7 +115,7 @@ def _attempted(job: Job, cache: Cache, reporter: Telling) -> Outcome:
     except Exception as wrong:  # the next job must not suffer from it
         path = None if is_foreseen(wrong) else write_report(wrong, ["batch"], reporter.stages)
         about = f"; {path} holds no media and no words: send it to {MENDER}" if path is not None else ""
-        return replace(_of(wrong, 1, _unforeseen(wrong) + about, True), trace=traceback.format_exc())
+        return replace(_of(wrong, 1, in_words(wrong) + about, True), trace=traceback.format_exc())
     if error is None:
         return Outcome(0, 0.0, made)
     return replace(_of(error, error.exit_code, str(error), False), report=made)
@@ -114,12 +123,6 @@ def _attempted(job: Job, cache: Cache, reporter: Telling) -> Outcome:
 
 def _of(error: BaseException, code: int, message: str, may_pass: bool) -> Outcome:
     return Outcome(code, 0.0, None, type(error).__name__, message, may_pass)
-
-
-def _unforeseen(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return f"unexpected {type(error).__name__}: {error}"
 
 
 def passing(error: BaseException) -> bool:

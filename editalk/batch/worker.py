@@ -70,14 +70,11 @@ def main() -> int:
 
     jobs: SimpleQueue[bytes | None] = SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
-    import cv2
-
     from editalk.batch.options import job_of
-    from editalk.batch.work import Telling, attempt
+    from editalk.batch.work import Telling, attempt, keep_to_share
     from editalk.cache import Cache
 
-    if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdecimal():
-        cv2.setNumThreads(int(threads))  # it has its own
+    keep_to_share()
     cache, reporter = Cache(), Telling(send, stop.go_on)
     while (line := jobs.get()) is not None:
         reporter.warnings = []

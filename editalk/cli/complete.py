@@ -54,9 +54,9 @@ def transcribers() -> list[str]:
 
 
 def checks() -> list[str]:
-    from editalk.quality.checks import KINDS
+    from editalk.quality.checks import CHOICES
 
-    return [*KINDS, "all"]
+    return list(CHOICES)
 
 
 def stages() -> list[str]:

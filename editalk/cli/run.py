@@ -144,14 +144,10 @@ def _unforeseen(error: Exception, root: Group, arguments: list[str]) -> int:
 
 
 def _unexpected(error: Exception, root: Group, arguments: list[str]) -> int:
-    from editalk.crash import MENDER, is_foreseen, write_report
+    from editalk.crash import MENDER, in_words, is_foreseen, write_report
 
-    if isinstance(error, OSError) and error.strerror:
-        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    else:
-        message = f"unexpected {type(error).__name__}: {error}"
     path = None if is_foreseen(error) else write_report(error, arguments, stages())
-    code = _fail(error, 1, root, arguments, f"{message} (-v shows where)", "" if path is None else str(path))
+    code = _fail(error, 1, root, arguments, f"{in_words(error)} (-v shows where)", "" if path is None else str(path))
     if path is not None and not _rows(root, arguments):
         print(f"editalk: {path} holds no media and no words; send it to {MENDER}", file=sys.stderr)
     return code

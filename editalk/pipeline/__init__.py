@@ -30,7 +30,6 @@ from editalk.plan import EditPlan, Region, Script, VoiceRef, from_json
 from editalk.reading import LARGEST_DATA, brief, read_text
 from editalk.reporting import Reporter
 from editalk.soundtrack import Soundtrack
-from editalk.texts import withdraw
 from editalk.timebase import FrameRange
 from editalk.transcript import Transcript
 
@@ -147,7 +146,6 @@ def run(
     """Transcript to finished file; `out` is written whole or not at all, and what goes beside it just before. `more`:
     of that, from the result and the complete video. None: of several processes another writes it.
     """
-    withdraw(out)
     form = check_target(out, overwrite, edit.video)
     check_timelines(edit.timelines, out, overwrite, edit.video)
     with planned(edit, cache, clock, reporter) as ready:

@@ -12,7 +12,7 @@ import numpy as np
 from editalk.analysis import Analysis
 from editalk.asr import understands
 from editalk.asr.sound import RATE
-from editalk.audio import Audio, Samples, activity, loudness_gain
+from editalk.audio import Audio, Samples, activity, loudness_gain, runs
 from editalk.diff import spoken_tokens
 from editalk.dub import Line, Said, beads, build_dub, hearing, of_text, of_transcript
 from editalk.dub.isochrony import NOTICED
@@ -134,8 +134,7 @@ def _lines(source: Source, transcript: Transcript, script: DubScript, said: Sequ
 def _heard(source: Source, transcript: Transcript) -> list[TimeRange]:
     """Where somebody speaks in the source: its words, and what no word was found for."""
     wave = source.heard.read(0, source.heard.samples).mono()
-    edges = np.flatnonzero(np.diff(np.r_[False, activity(wave, RATE), False].astype(np.int8)))
-    spoken = [TimeRange(a / BLOCKS, b / BLOCKS) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    spoken = [TimeRange(a / BLOCKS, b / BLOCKS) for a, b in runs(activity(wave, RATE))]
     return [*spoken, *(TimeRange(w.start, w.end) for w in transcript.words)]
 
 

@@ -17,14 +17,12 @@ from editalk.pipeline import Clock, Edit, Result, planned, report, run, summary
 from editalk.pipeline.captions import CaptionTexts
 from editalk.pipeline.review import review_page
 from editalk.pipeline.seal import Seal, asked
-from editalk.quality.checks import KINDS
+from editalk.quality.checks import ALL, CHOICES
 from editalk.reporting import KeepingReporter, Limited
 from editalk.texts import check_text_target, withdraw
 from editalk.watermark import check_extra
 
-CHECKS = (*KINDS, "all")
-"""Kinds of `--fail-on`."""
-LISTENING = ("sync", "all")
+LISTENING = ("sync", ALL)
 """Those for which new lips are tracked and the sound is listened to, which takes time."""
 
 
@@ -92,8 +90,8 @@ def check(job: Job) -> None:
     if (job.edited is None) == (job.plan is None):
         raise UsageError("give either EDITED or --plan")
     for kind in job.fail_on:
-        if kind not in CHECKS:
-            raise UsageError(f"--fail-on {kind}: not one of {', '.join(CHECKS)}")
+        if kind not in CHOICES:
+            raise UsageError(f"--fail-on {kind}: not one of {', '.join(CHOICES)}")
     if job.best_of < 1:
         raise UsageError(f"--best-of {job.best_of}: each window is rendered once at least")
     for flag, given, what in (("--fail-on", job.fail_on, "checks"), ("--review", job.review, "shows")):
@@ -189,7 +187,7 @@ def _figure(row: Mapping[str, Any]) -> str:
 
 def failed(kinds: tuple[str, ...], made: Mapping[str, Any]) -> QualityError | None:
     """What `--fail-on` says to a report."""
-    seen = [f"{kind} {text}" for kind, text in failures(made) if kind in kinds or "all" in kinds]
+    seen = [f"{kind} {text}" for kind, text in failures(made) if kind in kinds or ALL in kinds]
     if not seen:
         return None
     return QualityError(f"{len(seen)} check{'s' * (len(seen) > 1)} failed: {'; '.join(seen)}; "

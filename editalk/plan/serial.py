@@ -24,7 +24,7 @@ RATE = re.compile(r"\d{1,10}(?:/\d{1,10})?", re.ASCII)
 
 def to_json(plan: EditPlan) -> str:
     """The plan as text; `from_json` gives back an equal one."""
-    return json.dumps({"format": FORMAT, "version": VERSION, **_plain(plan)}, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps({"format": FORMAT, "version": VERSION, **plain(plan)}, indent=1, ensure_ascii=False) + "\n"
 
 
 def from_json(text: str, name: str = "plan") -> EditPlan:
@@ -36,7 +36,7 @@ def from_json(text: str, name: str = "plan") -> EditPlan:
         raise PlanError(
             f"{name}: plan version {brief_value(version)}, this editalk reads {VERSION}; make the plan anew"
         )
-    plan = _read(EditPlan, data, name)
+    plan = read_plain(EditPlan, data, name)
     assert isinstance(plan, EditPlan)
     Check(plan, name)()
     return plan
@@ -44,35 +44,29 @@ def from_json(text: str, name: str = "plan") -> EditPlan:
 
 def plain(value: Any) -> Any:
     """Frozen data as values of JSON."""
-    return _plain(value)
+    if isinstance(value, FrameRate):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple):
+        return [plain(v) for v in value]
+    return value
 
 
 def read_plain(kind: Any, value: Any, place: str) -> Any:
     """`plain` backwards: frozen data of a kind. Raises PlanError that names the place of what does not fit."""
-    return _read(kind, value, place)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, FrameRate):
-        return str(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, tuple):
-        return [_plain(v) for v in value]
-    return value
-
-
-def _read(kind: Any, value: Any, place: str) -> Any:
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
         options = [a for a in typing.get_args(kind) if a is not type(None)]
-        return None if value is None and len(options) < len(typing.get_args(kind)) else _read(options[0], value, place)
+        if value is None and len(options) < len(typing.get_args(kind)):
+            return None
+        return read_plain(options[0], value, place)
     if origin is tuple:
         if not isinstance(value, list):
             raise PlanError(f"{place}: a list is expected")
-        return tuple(_read(typing.get_args(kind)[0], v, f"{place}[{k}]") for k, v in enumerate(value))
+        return tuple(read_plain(typing.get_args(kind)[0], v, f"{place}[{k}]") for k, v in enumerate(value))
     if kind is FrameRate:
         return _rate(value, place)
     if dataclasses.is_dataclass(kind):
@@ -129,6 +123,6 @@ def _read_fields(kind: Any, value: Any, place: str) -> Any:
     if missing:
         raise PlanError(f"{place}: “{missing[0]}” is missing")
     try:
-        return kind(**{k: _read(hints[k], v, f"{place}.{k}") for k, v in value.items()})
+        return kind(**{k: read_plain(hints[k], v, f"{place}.{k}") for k, v in value.items()})
     except ValueError as error:
         raise PlanError(f"{place}: {error}") from error

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from editalk.errors import UsageError
+from editalk.inputs import digest
 
 LONGEST = 4000  # characters of a statement that are taken over whole
 _NAME = re.compile(r"\S*[/\\]\S*|\S+\.\w{1,5}")  # nobody consents in one word that looks like a file's name
@@ -46,8 +46,7 @@ def read_consent(given: str) -> Consent:
         return Consent(as_text(text))
     try:
         data = path.read_bytes() if path.stat().st_size <= 4 * LONGEST else None
-        with path.open("rb") as file:
-            document = FileRef(as_text(path.name), hashlib.file_digest(file, "sha256").hexdigest())
+        document = FileRef(as_text(path.name), digest(path))
     except OSError as error:
         raise UsageError(f"--consent {path}: {error.strerror or error}") from error
     if data is not None and not data.strip():

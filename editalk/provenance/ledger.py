@@ -12,6 +12,7 @@ from editalk.errors import LedgerError, PlanError
 from editalk.models import Identity
 from editalk.plan.serial import plain, read_plain
 from editalk.provenance.consent import Consent, FileRef
+from editalk.reading import parse_json, read_text
 from editalk.timebase import FrameRate
 
 VERSION = 1
@@ -154,14 +155,7 @@ def digest(ledger: Ledger) -> str:
 
 def read_ledger(path: Path) -> Ledger:
     """Raises LedgerError that says what cannot be read, and where."""
-    try:
-        if path.stat().st_size > LARGEST:
-            raise LedgerError(f"{path}: too large for a ledger")
-        data = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise LedgerError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise LedgerError(f"{path}: not the JSON of a ledger: {error}") from error
+    data = parse_json(read_text(path, LedgerError, LARGEST), str(path), LedgerError)
     if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
         raise LedgerError(f"{path}: not a ledger made by `editalk apply`")
     if (version := data.pop("version", None)) != VERSION:

@@ -13,7 +13,7 @@ import c2pa  # type: ignore[import-untyped]
 from editalk.errors import SigningError
 from editalk.provenance.certificate import DEVELOPMENT
 from editalk.provenance.manifest import EDIT
-from editalk.provenance.signing import context, manifest_path
+from editalk.provenance.signing import context, manifest_path, read_bytes
 
 UNTRUSTED = "signingCredential.untrusted"
 LARGEST = 64 * 2**20  # bytes of a manifest beside a file
@@ -93,8 +93,9 @@ def read_manifest(video: Path, anchors: Path | None = None) -> Manifest | None:
                 return None
         except c2pa.C2paError as error:
             return Manifest(None, (_unreadable(error),))
+        held = read_bytes(beside, LARGEST)
         try:
-            with video.open("rb") as file, c2pa.Reader(None, file, _bytes(beside), context=trust) as reader:
+            with video.open("rb") as file, c2pa.Reader(None, file, held, context=trust) as reader:
                 return _manifest(reader, beside)
         except c2pa.C2paError as error:
             return Manifest(beside, (_unreadable(error),))
@@ -106,19 +107,9 @@ def _unreadable(error: Exception) -> Failure:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("ascii")
-    except OSError as error:
-        raise SigningError(f"{path}: {error.strerror or error}") from error
+        return read_bytes(path).decode("ascii")
     except UnicodeDecodeError as error:
         raise SigningError(f"{path}: no certificates in PEM can be read from it") from error
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(LARGEST)
-    except OSError as error:
-        raise SigningError(f"{path}: {error.strerror or error}") from error
 
 
 def _manifest(reader: c2pa.Reader, beside: Path | None) -> Manifest:

@@ -73,7 +73,7 @@ _Private = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519Priva
 
 
 def _key(path: Path, password: str | None) -> _Private:
-    data = _read(path)
+    data = read_bytes(path)
     try:
         key = load_pem_private_key(data, password.encode() if password and b"ENCRYPTED" in data else None)
     except TypeError as error:
@@ -102,7 +102,7 @@ def _algorithm(key: _Private, path: Path) -> str:
 def _chain(path: Path, public: Any, key: Path) -> list[x509.Certificate]:
     """The key's own certificate first."""
     try:
-        held = x509.load_pem_x509_certificates(_read(path))
+        held = x509.load_pem_x509_certificates(read_bytes(path))
     except ValueError as error:
         raise SigningError(f"{path}: no certificates in PEM can be read from it") from error
     own = _plain(public)
@@ -116,9 +116,11 @@ def _plain(public: Any) -> bytes:
     return bytes(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path, most: int = -1) -> bytes:
+    """Of a file the first so many (-1: all). Raises SigningError."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(most)
     except OSError as error:
         raise SigningError(f"{path}: {error.strerror or error}") from error
 

@@ -7,6 +7,9 @@ from typing import Any
 
 KINDS = ("join", "click", "sync", "loudness", "black", "frozen")
 """What can be told apart; of the first two `quality.joins` tells."""
+ALL = "all"
+CHOICES = (*KINDS, ALL)
+"""Of `--fail-on`."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editalk.analysis import Analysis, face_box, face_step, step_luma
+from editalk.audio import runs
 from editalk.cuts import cells_outside, thumbnail
 from editalk.face.geometry import LIPS_OUTER
 from editalk.plan import RenderWindow
@@ -91,12 +92,6 @@ def own_stillness(analysis: Analysis) -> OwnStillness:
     known = steps[np.isfinite(steps)]
     least = STILL * float(np.median(known)) if len(known) else 0.0
     return OwnStillness(least, max((b - a for a, b in runs(steps < least)), default=0))
-
-
-def runs(flags: NDArray[np.bool_] | Sequence[bool]) -> list[tuple[int, int]]:
-    """[start, end) of the stretches that are set."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(flags, np.int8), [0]])))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 class PictureWatch:
