@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from test_cli import talking
 from editalk.batch import events
 from editalk.batch.jobs import read_list
 from editalk.batch.journal import Archive, Journal
-from editalk.batch.places import places
+from editalk.batch.places import Place, places
 from editalk.batch.run import Policy, run
 from editalk.batch.work import Outcome, lost, passing
 from editalk.batch.workers import Ended, Task, Told
@@ -216,17 +216,34 @@ def test_what_may_pass() -> None:
 
 def test_workers_share_cores_and_have_a_gpu_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("editalk.batch.places.cores", lambda: 12)
+    monkeypatch.setattr("editalk.batch.places.cores", lambda: tuple(range(12)))
     monkeypatch.setattr("editalk.batch.places.memory", lambda: (64.0, 9.0))
-    assert places(None, 100, ["exemplar"], ["auto"]) == ({"OMP_NUM_THREADS": "3"},) * 4  # as far as memory goes
+    four = places(None, 100, ["exemplar"], ["auto"])  # as far as memory goes
+    assert four == tuple(Place({"OMP_NUM_THREADS": "3"}, (k, k + 1, k + 2)) for k in (0, 3, 6, 9))
+    assert [p.cores for p in places(5, 100, ["exemplar"], ["auto"])] == [
+        (0, 1), (2, 3), (4, 5, 6), (7, 8), (9, 10, 11)]  # fmt: skip
+    crowd = places(20, 100, ["exemplar"], ["auto"])  # more than there are cores: one each, none for three
+    assert {len(p.cores) for p in crowd} == {1}
+    assert max(Counter(p.cores for p in crowd).values()) == 2
     assert len(places(None, 3, ["exemplar"], ["auto"])) == 3
-    assert places(1, 100, ["exemplar"], ["auto"]) == ({"OMP_NUM_THREADS": "12"},)
+    assert places(1, 100, ["exemplar"], ["auto"]) == (Place({"OMP_NUM_THREADS": "12"}),)
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,7")
-    assert places(None, 100, ["dit", "auto"], ["auto"]) == tuple({"CUDA_VISIBLE_DEVICES": k} for k in "37")
-    assert places(3, 100, ["dit"], ["cuda"])[2] == {"CUDA_VISIBLE_DEVICES": "3"}
-    assert places(1, 100, ["dit"], ["cuda:7"]) == ({},)
-    assert places(1, 100, ["dit"], ["cpu"]) == ({},)
+    assert places(None, 100, ["dit", "auto"], ["auto"]) == tuple(
+        Place({"CUDA_VISIBLE_DEVICES": k}) for k in "37")  # fmt: skip
+    assert places(3, 100, ["dit"], ["cuda"])[2] == Place({"CUDA_VISIBLE_DEVICES": "3"})
+    assert places(1, 100, ["dit"], ["cuda:7"]) == (Place(),)
+    assert places(1, 100, ["dit"], ["cpu"]) == (Place(),)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system holds no process to cores")
+def test_a_process_keeps_to_its_cores() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", "from editalk.cores import cores, keep_to, share; all = cores(); keep_to(all[-1:]);"
+         "import cv2; print(cores() == all[-1:], share(), cv2.getNumThreads())"],
+        env={k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout.split() == ["True", "1", "1"]
 
 
 # ------------------------------------------------------------------------------------------------- real processes

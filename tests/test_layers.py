@@ -12,10 +12,11 @@ import editalk
 
 ROOT = Path(editalk.__file__).resolve().parent
 LAYERS = (
-    "errors", "reading", "timebase", "spoken", "inputs", "cache", "reporting", "models", "audio", "media", "transcript",
-    "asr", "markup", "diff", "clean", "voice", "cuts", "operations", "latent", "plan", "dub", "soundtrack", "sidecars",
-    "face", "analysis", "backends", "watermark", "compose", "splice", "mux", "texts", "interchange", "quality",
-    "review", "provenance", "pipeline", "doctor", "upkeep", "terminal", "crash", "batch", "console", "cli", "__main__",
+    "errors", "reading", "cores", "timebase", "spoken", "inputs", "cache", "reporting", "models", "audio", "media",
+    "transcript", "asr", "markup", "diff", "clean", "voice", "cuts", "operations", "latent", "plan", "dub",
+    "soundtrack", "sidecars", "face", "analysis", "backends", "watermark", "compose", "splice", "mux", "texts",
+    "interchange", "quality", "review", "provenance", "pipeline", "doctor", "upkeep", "terminal", "crash", "batch",
+    "console", "cli", "__main__",
 )  # fmt: skip
 
 

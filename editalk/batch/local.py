@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -18,6 +18,7 @@ from typing import Any
 
 import editalk
 from editalk.batch.options import values_of
+from editalk.batch.places import Place
 from editalk.batch.work import Outcome, lost
 from editalk.batch.workers import Ended, Task, Told
 from editalk.errors import DeviceError
@@ -29,12 +30,12 @@ LAST_WORDS = 30  # lines of what a worker wrote to standard error
 class LocalWorkers:
     """See `workers.Workers`; a worker whose job failed for want of memory or of a device is replaced, too.
 
-    `environments`: of each worker, what differs from this process's own.
+    `places`: what each of them gets.
     """
 
-    def __init__(self, environments: Sequence[Mapping[str, str]]) -> None:
-        self.size = len(environments)
-        self._environments = environments
+    def __init__(self, places: Sequence[Place]) -> None:
+        self.size = len(places)
+        self._places = places
         self._heard: SimpleQueue[tuple[_Process, dict[str, Any] | None]] = SimpleQueue()
         self._processes: list[_Process | None] = [None] * self.size
         self._leaving: list[_Process] = []
@@ -43,7 +44,7 @@ class LocalWorkers:
         place = next(k for k, held in enumerate(self._processes) if held is None or held.task is None)
         process = self._processes[place]
         if process is None or not process.give(task):
-            process = self._processes[place] = _Process(self._environments[place], self._heard)
+            process = self._processes[place] = _Process(self._places[place], self._heard)
             process.give(task)  # where it is gone already, `wait` hears of it
 
     def wait(self, timeout: float | None) -> list[Told | Ended]:
@@ -95,9 +96,7 @@ class LocalWorkers:
 class _Process:
     """A worker, and what it is at. What it says goes to `heard`, None when it is gone."""
 
-    def __init__(
-        self, environment: Mapping[str, str], heard: SimpleQueue[tuple[_Process, dict[str, Any] | None]]
-    ) -> None:
+    def __init__(self, place: Place, heard: SimpleQueue[tuple[_Process, dict[str, Any] | None]]) -> None:
         self.task: Task | None = None
         self._heard, self._begun = heard, time.monotonic()
         self._last_words: deque[str] = deque(maxlen=LAST_WORDS)
@@ -105,8 +104,8 @@ class _Process:
         found = os.pathsep.join([own, *filter(None, [os.environ.get("PYTHONPATH")])])
         try:
             self.popen = subprocess.Popen(
-                [sys.executable, "-P", "-m", "editalk.batch.worker"],
-                env={**os.environ, "PYTHONPATH": found, **environment}, stdin=subprocess.PIPE,
+                [sys.executable, "-P", "-m", "editalk.batch.worker", *map(str, place.cores)],
+                env={**os.environ, "PYTHONPATH": found, **place.environment}, stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             )  # fmt: skip
         except OSError as error:

@@ -5,25 +5,32 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from editalk import models
 from editalk.backends import PREFERRED
-from editalk.doctor.machine import MEMORY_GIB, cores, gpus, memory
-
-Environment = dict[str, str]
-"""Variables of a worker that differ from those of the process that starts it."""
+from editalk.cores import cores
+from editalk.doctor.machine import MEMORY_GIB, gpus, memory
 
 
-def places(wanted: int | None, jobs: int, backends: Iterable[str], devices: Iterable[str]) -> tuple[Environment, ...]:
-    """The environment of each worker. `wanted` None: one for each GPU where the jobs run on GPUs, else one for each
-    core, as far as memory goes; never more than jobs. `backends`, `devices`: what the jobs ask for.
+@dataclass(frozen=True)
+class Place:
+    """What a worker gets. `environment`: variables that differ from those of the process that starts it; `cores`: those
+    it keeps to, by the system's numbers; empty: to none.
+    """
+
+    environment: dict[str, str] = field(default_factory=dict)
+    cores: tuple[int, ...] = ()
+
+
+def places(wanted: int | None, jobs: int, backends: Iterable[str], devices: Iterable[str]) -> tuple[Place, ...]:
+    """One for each worker. `wanted` None: one for each GPU where the jobs run on GPUs, else one for each core, as far
+    as memory goes; never more than jobs. `backends`, `devices`: what the jobs ask for.
     """
     cards = _cards(set(backends), set(devices))
-    usual = len(cards) or max(1, min(cores(), int(memory()[1] / MEMORY_GIB)))
+    usual = len(cards) or max(1, min(len(cores()), int(memory()[1] / MEMORY_GIB)))
     size = min(jobs, wanted or usual)
-    shares = [_share(size) for _ in range(size)]
-    return tuple(share | ({"CUDA_VISIBLE_DEVICES": cards[k % len(cards)]} if cards else {})
-                 for k, share in enumerate(shares))  # fmt: skip
+    return tuple(_place(k, size, cards) for k in range(size))
 
 
 def on_gpus(backends: Iterable[str], devices: Iterable[str]) -> bool:
@@ -34,11 +41,16 @@ def on_gpus(backends: Iterable[str], devices: Iterable[str]) -> bool:
     return any(device.startswith("cuda") for device in asked) or "dit" in names or ("auto" in names and _weights())
 
 
-def _share(workers: int) -> Environment:
-    """Of the cores. Whoever set a number of threads knows better."""
+def _place(number: int, size: int, cards: list[str]) -> Place:
+    """That of a worker, from 0. Whoever set a number of threads knows better; what feeds a GPU may run anywhere."""
+    card = {"CUDA_VISIBLE_DEVICES": cards[number % len(cards)]} if cards else {}
     if "OMP_NUM_THREADS" in os.environ:
-        return {}
-    return {"OMP_NUM_THREADS": str(max(1, cores() // workers))}
+        return Place(card)
+    held = cores()
+    own = held[number * len(held) // size : (number + 1) * len(held) // size]
+    if size > len(held):
+        own = (held[number % len(held)],)
+    return Place({"OMP_NUM_THREADS": str(len(own))} | card, () if cards or size == 1 else own)
 
 
 def _cards(backends: set[str], devices: set[str]) -> list[str]:

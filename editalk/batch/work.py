@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 from editalk.asr.sphinx import forget
 from editalk.cache import Cache
+from editalk.cores import share
 from editalk.crash import MENDER, in_words, is_foreseen, write_report
 from editalk.errors import DeviceError, EditalkError
 from editalk.pipeline.job import Job, failed, run_job
@@ -88,11 +88,10 @@ class Telling:
 
 
 def keep_to_share() -> None:
-    """OpenCV has a number of threads of its own: no more than OMP_NUM_THREADS, the worker's share."""
+    """OpenCV has a number of threads of its own: no more than the worker's share."""
     import cv2
 
-    if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdecimal():
-        cv2.setNumThreads(int(threads))
+    cv2.setNumThreads(share())
 
 
 def attempt(job: Job, cache: Cache, reporter: Telling) -> Outcome:

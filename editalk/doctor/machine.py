@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from editalk.cache import default_root
+from editalk.cores import cores
 from editalk.doctor.check import Check
 
 FREE_GIB = 2.0  # a long edit's cached windows
@@ -86,13 +87,8 @@ def processor() -> Check:
     """Cores and memory that this process may use."""
     total, usable = memory()
     remedy = None if usable >= MEMORY_GIB else "close other programs: an edit at 1080p takes 1.3 GiB"
-    detail = f"{cores()} cores, {total:.1f} GiB, {usable:.1f} of them free"
+    detail = f"{len(cores())} cores, {total:.1f} GiB, {usable:.1f} of them free"
     return Check("processor and memory", usable >= MEMORY_GIB, detail, remedy, needed=False)
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory() -> tuple[float, float]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -13,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editalk.face.geometry import Box, square
+from editalk.face.solutions import quiet_stderr, solution
 from editalk.face.track import POINTS, FaceTrack
 
 
@@ -33,21 +31,6 @@ MARGIN = 1.0  # of the face's size, looked at in addition
 GAP = 3  # missing frames in a row that are interpolated
 CUT = 28.0  # mean luma step of a small picture that only a new shot makes
 FORGET = 30  # frames after which a lost face may come back anywhere
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """MediaPipe's C++ writes to the stream itself when a graph starts; errors still arrive as exceptions."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(sink)
 
 
 class _Region:
@@ -173,7 +156,7 @@ class FaceTracker:
         assert self._mesh is not None
         picture = self._region.rgb(image)
         if self._fresh:  # the first picture with a face makes it talk
-            with _quiet_stderr():
+            with quiet_stderr():
                 found = self._mesh.process(picture).multi_face_landmarks
         else:
             found = self._mesh.process(picture).multi_face_landmarks
@@ -255,7 +238,7 @@ class FaceTracker:
         size = round(FACE * (1 + 2 * MARGIN))
         self._region = _Region(around, shape, self.rotation, self.aspect, size)
         mesh = self._load_mesh()
-        with _quiet_stderr():
+        with quiet_stderr():
             mesh.reset()
             mesh.process(np.zeros((64, 64, 3), np.uint8))
         self._fresh = True
@@ -279,16 +262,16 @@ class FaceTracker:
 
     def _load_mesh(self) -> Any:
         if self._mesh is None:
-            mediapipe = _mediapipe()
-            with _quiet_stderr():
-                self._mesh = mediapipe.solutions.face_mesh.FaceMesh(max_num_faces=1, refine_landmarks=True)
+            face_mesh = solution("face_mesh")
+            with quiet_stderr():
+                self._mesh = face_mesh.FaceMesh(max_num_faces=1, refine_landmarks=True)
         return self._mesh
 
     def _load_detector(self) -> Any:
         if self._detector is None:
-            mediapipe = _mediapipe()
-            with _quiet_stderr():
-                self._detector = mediapipe.solutions.face_detection.FaceDetection(model_selection=1)
+            face_detection = solution("face_detection")
+            with quiet_stderr():
+                self._detector = face_detection.FaceDetection(model_selection=1)
                 self._detector.process(np.zeros((64, 64, 3), np.uint8))
         return self._detector
 
@@ -302,14 +285,6 @@ def _same(a: Box, b: Box) -> bool:
 class _Share:
     def __init__(self, x: float, y: float) -> None:
         self.x, self.y, self.z = x, y, 0.0
-
-
-def _mediapipe() -> Any:
-    os.environ.setdefault("GLOG_minloglevel", "3")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _quiet_stderr():
-        import mediapipe
-    return mediapipe
 
 
 def bridged(

@@ -12,6 +12,7 @@ import av.container
 import av.error
 from av.audio.stream import AudioStream
 
+from editalk.cores import share
 from editalk.errors import MediaError
 from editalk.media.limits import DECODER, MOST_STREAMS, MOST_TAGS, check_count, check_picture
 from editalk.media.outside import check_inside
@@ -49,7 +50,7 @@ def _check_size(container: av.container.InputContainer, path: Path) -> None:
     for stream in container.streams.video:
         if (context := getattr(stream, "codec_context", None)) is not None:
             check_picture(path, context.width, context.height)
-            context.options = {**context.options, **DECODER}
+            context.options = {**context.options, **DECODER, "threads": str(share())}
     tags = (container.metadata, *(stream.metadata for stream in container.streams))
     check_count(path, "characters of metadata", sum(len(k) + len(v) for t in tags for k, v in t.items()), MOST_TAGS)
 

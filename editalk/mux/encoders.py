@@ -20,6 +20,7 @@ from editalk.media.info import FieldOrder, VideoInfo
 
 CRF = 11
 PRESETS = {"libx264": "veryfast", "libx265": "ultrafast"}
+THREADS = 3  # of x264, whose bits depend on their number: with its own choice an edit would differ between machines
 _WORST = 3  # quantisers above the CRF that noise may cost: a noisy MPEG-1 clip at CRF 14 fell to 41.9 dB
 _SMALL = 2_228_224  # pixels of a picture at HEVC's levels below 5
 _PRORES = {"Proxy": "proxy", "LT": "lt", "Standard": "standard", "HQ": "hq", "4444": "4444", "XQ": "4444xq"}

@@ -10,7 +10,7 @@ from av.video.stream import VideoStream
 
 from editalk.errors import OutputError
 from editalk.media.info import VideoInfo
-from editalk.mux.encoders import encoding, prepare
+from editalk.mux.encoders import THREADS, encoding, prepare
 from editalk.timebase import FrameRate
 
 
@@ -34,6 +34,8 @@ def video_stream(
     context.color_primaries, context.color_trc = like.colour.primaries, like.colour.trc
     context.sample_aspect_ratio = like.sample_aspect
     context.thread_type = ThreadType.AUTO
+    if made.name == "libx264":
+        context.thread_count = THREADS
     if made.name == "libx265" and form != "matroska":
         context.codec_tag = "hvc1"  # the one that QuickTime plays
     if like.matrix:

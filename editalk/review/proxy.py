@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from editalk.media import FrameReader, SoundFile, VideoInfo
 from editalk.media.image import plane_array, to_working
 from editalk.mux import explain
+from editalk.mux.encoders import THREADS
 from editalk.plan import EditPlan
 from editalk.reporting import Advance
 from editalk.timebase import FrameRange, FrameRate
@@ -143,6 +144,7 @@ def _video(container: OutputContainer, reader: FrameReader, shape: Shape) -> Vid
     context.color_range, context.colorspace = like.colour.range, like.colour.space
     context.color_primaries, context.color_trc = like.colour.primaries, like.colour.trc
     context.thread_type = "SLICE"  # with a rate limit, threads of whole frames never give the same bytes twice
+    context.thread_count = THREADS
     return stream
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from editalk.analysis import mere_mix
 from editalk.backends.exemplar.flow import Luma
 from editalk.backends.exemplar.morph import SPAN, Morpher, smoothstep
+from editalk.cores import share
 
 LONGEST = 8  # morphed frames on either side of a join
 STEP = 0.85  # of the clip's 99th percentile: a join as still as that does not show
@@ -158,7 +158,7 @@ class _Trial:
         ends = [(self._inside(self.left + 1 + offset), self._inside(self.right + offset)) for offset, _, _ in keys]
         for frame in sorted({frame for pair in ends for frame in pair}):
             self.morpher.luma(frame)
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(share()) as pool:
             made = pool.map(lambda pair, key: self.morpher.sketch(*pair, *key[1:]), ends, keys)
             self._drawn.update(zip(keys, made, strict=True))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from editalk.backends.base import Footage, Image
 from editalk.backends.exemplar.flow import NO_MAP, Flow, Luma, Map, Motion, Points, mesh, reduced, reduction, warp
+from editalk.cores import share
 from editalk.face import FaceTrack
 
 SPAN = 0.32  # share of the way over which textures go over from one side to the other, where nothing else is said
@@ -174,7 +174,7 @@ def _draw(shape: tuple[int, ...], tile: Callable[[slice, slice], None]) -> None:
     """Calls `tile` for all parts of a reduced picture, on all cores."""
     tiles = [(slice(y, min(y + TILE, shape[0])), slice(x, min(x + TILE, shape[1])))
              for y in range(0, shape[0], TILE) for x in range(0, shape[1], TILE)]  # fmt: skip
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(share()) as pool:
         for _ in pool.map(lambda part: tile(*part), tiles):
             pass
 
