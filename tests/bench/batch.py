@@ -1,6 +1,6 @@
 """Throughput of a batch on two workers beside one, and the memory of the process that gives out a long list.
 
-    python -m tests.bench.batch VIDEO TRANSCRIPT [--jobs 8] [--rounds 2] [--planned 1000 10000]
+    python -m tests.bench.batch VIDEO TRANSCRIPT [--jobs 8] [--rounds 5] [--planned 1000 10000]
 
 The jobs leave out one word each, on an empty cache: of clips that show the same but are as many files to editalk, which
 looks at each of them, and of one clip, which is looked at once. CPU seconds are of all processes: on a busy machine,
@@ -87,18 +87,21 @@ def main() -> None:
     parser.add_argument("video", type=Path)
     parser.add_argument("transcript", type=Path)
     parser.add_argument("--jobs", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--planned", type=int, nargs="*", default=[1000, 10000])
     given = parser.parse_args()
     video, transcript = given.video.resolve(), given.transcript.resolve()
     for own, what in ((True, "a clip each"), (False, "one clip")):
         with tempfile.TemporaryDirectory() as folder:
             jobs = write_jobs(Path(folder), video, transcript, given.jobs, own)
+            took = []
             for _ in range(given.rounds):
-                load = os.getloadavg()[0]
                 (one, cpu), (two, cpus) = timed(jobs, 1), timed(jobs, 2)
+                took.append((one, two))
                 print(f"{given.jobs} jobs, {what}: 1 worker {one:.1f} s ({cpu:.1f} s of CPU), 2 workers {two:.1f} s "
-                      f"({cpus:.1f} s of CPU): {one / two:.2f} times the throughput; load {load:.1f}", flush=True)
+                      f"({cpus:.1f} s of CPU): {one / two:.2f} times the throughput", flush=True)
+            ones, twos = map(sum, zip(*took, strict=True))
+            print(f"{given.jobs} jobs, {what}: {ones / twos:.2f} times the throughput in all rounds", flush=True)
     for count in given.planned:
         with tempfile.TemporaryDirectory() as folder:
             broken = Path(folder) / "broken.mp4"  # soon done with, so that a long list is soon given out
