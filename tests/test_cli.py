@@ -82,11 +82,18 @@ def test_what_fails_on_a_join_that_shows(talk: Path, tmp_path: Path, capsys: pyt
     assert "is written" in err
 
 
-@pytest.mark.parametrize("more", [["--fail-on", "lips"], ["--fail-on", "join", "--dry-run"]])
-def test_what_no_check_is_for(more: list[str], talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = run(capsys, "apply", str(talk), edited(tmp_path, "one two"), *more)
+def test_what_no_check_is_for(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "apply", str(talk), edited(tmp_path, "one two"), "--fail-on", "lips")
     assert code == 2
     assert "--fail-on" in err
+
+
+def test_a_dry_run_checks_nothing(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A settings file or a list of jobs may ask for checks and a page always."""
+    words = edited(tmp_path, "one two six")
+    made = report(capsys, "apply", str(talk), words, "--fail-on", "all", "--review", "--dry-run")
+    assert "output" not in made
+    assert not [p for p in tmp_path.iterdir() if "edited" in p.name and p.name != "edited.txt"]
 
 
 def test_a_removal(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,10 +32,13 @@ from editalk.provenance import (
     definition,
     development,
     digest,
+    ingredients,
     ledger_path,
     load_credential,
     read_consent,
     read_ledger,
+    read_manifest,
+    sign,
     to_json,
 )
 from editalk.provenance.manifest import COMPOSITE, TRAINED, source_type
@@ -207,6 +210,24 @@ def test_the_manifest_of_a_ledger(signed: Path, tmp_path: Path) -> None:
     removal = actions["actions"][1]
     assert removal["changes"][0]["region"][0]["time"]["type"] == "npt"
     assert [a.get("digitalSourceType") for a in actions["actions"][2:]] == [COMPOSITE]
+
+
+def test_a_source_whose_own_manifest_cannot_be_read(folder: Path, tmp_path: Path) -> None:
+    """It is an ingredient like one without any."""
+    damaged, out = folder / "talk.edited.mp4", tmp_path / "again.mp4"
+    data = bytearray(damaged.read_bytes())
+    at = data.index(b"jumb") + 20
+    data[at : at + 380] = bytes(380)
+    damaged.write_bytes(data)
+    ledger = read_ledger(folder / "talk.edited.ledger.json")
+    said: list[str] = []
+    parts = dict(zip(ingredients(ledger), [damaged], strict=True))
+    sign(definition(ledger), parts, development(), folder / "talk.mp4", out, said.append)
+    assert [str(damaged) in line and "cannot be read" in line for line in said] == [True]
+    held = read_manifest(out)
+    assert held is not None
+    assert held.failures == ()
+    assert [row["title"] for row in held.ingredients] == ["talk.mp4"]
 
 
 @pytest.mark.parametrize(("lips", "trained", "kind"), [(True, False, TRAINED), (False, True, TRAINED),

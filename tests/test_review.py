@@ -268,7 +268,6 @@ def test_refused_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "talk.edited.review.html exists already" in capsys.readouterr().err
     assert main(["review", str(video), str(edited), "-o", str(video), "-y"]) == 1
     assert "is the source itself" in capsys.readouterr().err
-    assert main(["apply", str(video), str(edited), "--review", "--dry-run"]) == 2
     assert main(["review", str(video)]) == 2
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "edited.txt", "talk.edited.review.html", "talk.mp4", "talk.review.html", "talk.transcript.json"]  # fmt: skip

@@ -41,12 +41,13 @@ class Actor:
     """Runs on a node. Calls run beside one another: `do` for as long as the job takes, `listen` until there is news."""
 
     def __init__(self) -> None:
-        from editalk.batch.work import keep_to_share
+        from editalk.batch.work import Telling, keep_to_share
         from editalk.cache import Cache
 
         keep_to_share()
         self._news: SimpleQueue[dict[str, Any]] = SimpleQueue()
-        self._cache, self._stopped = Cache(), False
+        self._reporter = Telling(self._news.put, self._go_on)
+        self._cache, self._stopped = Cache(warn=self._reporter.warn), False
 
     def about(self, node: str) -> dict[str, Any]:
         """`node`: the field of Ray's list of nodes that names them."""
@@ -58,10 +59,10 @@ class Actor:
     def do(self, values: dict[str, Any]) -> None:
         """`values`: see `options.values_of`."""
         from editalk.batch.options import job_of
-        from editalk.batch.work import Telling, attempt
+        from editalk.batch.work import attempt
 
         try:
-            outcome = attempt(job_of(values, Path.cwd()), self._cache, Telling(self._news.put, self._go_on))
+            outcome = attempt(job_of(values, Path.cwd()), self._cache, self._reporter)
             self._go_on()
         except SystemExit:
             self._news.put({"stopped": True})

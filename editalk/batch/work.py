@@ -58,8 +58,8 @@ class Telling:
 
     def __init__(self, send: Send, go_on: Callable[[], None] = lambda: None) -> None:
         self.send, self.go_on = send, go_on
-        self.warnings: list[str] = []
-        self.stages: list[Meter] = []  # of the job that is under way
+        self.warnings: list[str] = []  # of the job that is under way, as are the stages
+        self.stages: list[Meter] = []
 
     @contextmanager
     def stage(self, name: str, total: int | None = None, unit: str = "frames") -> Iterator[Advance]:
@@ -97,7 +97,7 @@ def keep_to_share() -> None:
 def attempt(job: Job, cache: Cache, reporter: Telling) -> Outcome:
     """Does the job. Raises nothing but what stops the worker itself (KeyboardInterrupt, SystemExit)."""
     begin = time.monotonic()
-    reporter.stages = []
+    reporter.stages, reporter.warnings = [], []
     forget()
     return replace(_attempted(job, cache, reporter), seconds=round(time.monotonic() - begin, 3))
 

@@ -79,9 +79,9 @@ def main() -> int:
     from editalk.cache import Cache
 
     keep_to_share()
-    cache, reporter = Cache(), Telling(send, stop.go_on)
+    reporter = Telling(send, stop.go_on)
+    cache = Cache(warn=reporter.warn)
     while (line := jobs.get()) is not None:
-        reporter.warnings = []
         outcome = attempt(job_of(json.loads(line), Path.cwd()), cache, reporter)
         stop.go_on()
         _busy.clear()
@@ -91,7 +91,7 @@ def main() -> int:
 
 if __name__ == "__main__":
     try:
-        code = main()
+        code = main()  # when it returns the cache has been forgotten, and with it what it alone held
     except BrokenPipeError:  # nobody listens any more
         code = 1
     os._exit(code)  # whoever gave the jobs waits: taking down what the libraries built takes half a second

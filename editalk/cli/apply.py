@@ -76,7 +76,7 @@ def apply_command(
         bool,
         typer.Option("--watermark", help="An invisible mark in new pictures: pip install 'editalk[watermark]'."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and report; render nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and report; render, check, write nothing.")] = False,
     best_of: Annotated[
         int,
         typer.Option(

@@ -79,7 +79,7 @@ def batch_command(
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Also write a report for build servers, JUnit's XML.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan every job and report; render nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan every job; render, check, write nothing.")] = False,
     fail_on: Annotated[
         list[str] | None,
         typer.Option("--fail-on", metavar="KIND", autocompletion=complete.checks,
@@ -105,7 +105,6 @@ def batch_command(
     """Do many jobs of `apply`."""
     from editalk.batch.jobs import check, read_list
     from editalk.batch.journal import Archive
-    from editalk.batch.junit import Report
     from editalk.batch.run import Policy, run
     from editalk.cache import scratch
     from editalk.cli.ticker import Ticker
@@ -125,8 +124,11 @@ def batch_command(
         if book is not None:
             stack.enter_context(closing(book))
         done = stack.enter_context(closing(Archive(archive))) if archive is not None and not dry_run else None
-        report = Report(junit, str(jobs)) if junit is not None else None
-        if report is not None:
+        report = None
+        if junit is not None:
+            from editalk.batch.junit import Report
+
+            report = Report(junit, str(jobs))
             stack.callback(report.write)
         team = _team(ray, workers, held)
         ticker = Ticker(console, as_json, verbose)

@@ -94,9 +94,6 @@ def check(job: Job) -> None:
             raise UsageError(f"--fail-on {kind}: not one of {', '.join(CHOICES)}")
     if job.best_of < 1:
         raise UsageError(f"--best-of {job.best_of}: each window is rendered once at least")
-    for flag, given, what in (("--fail-on", job.fail_on, "checks"), ("--review", job.review, "shows")):
-        if given and job.dry_run:
-            raise UsageError(f"{flag} {what} what was rendered, and --dry-run renders nothing; leave out one of them")
     for flag, number in (("--face", job.face), ("--audio-track", job.audio_track)):
         if number is not None and number < 1:
             raise UsageError(f"{flag} {number}: they count from 1")
@@ -120,7 +117,7 @@ def run_job(job: Job, cache: Cache, reporter: KeepingReporter) -> dict[str, Any]
         withdraw(target)
     texts = CaptionTexts.found(job.video, job.edited, target, job.captions, job.captions_out or "",
                                job.overwrite or job.dry_run)  # fmt: skip
-    page = target.with_suffix(".review.html") if job.review else None
+    page = target.with_suffix(".review.html") if job.review and not job.dry_run else None
     if page is not None:
         check_text_target(page, job.overwrite, source=job.video)
     seal = None if job.dry_run else sealing(job, reporter)

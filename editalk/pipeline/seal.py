@@ -105,7 +105,8 @@ class Seal:
         places = (made.source.path, *(Path(ref.path) for ref in plan.voices))
         parts = dict(zip(ingredients(kept.ledger), places, strict=True))
         with reporter.stage("Signing", 1, "files") as advance:
-            kept.manifest = sign(definition(kept.ledger), parts, self.credential, complete, signed)
+            kept.manifest = sign(definition(kept.ledger), parts, self.credential, complete, signed,
+                                 reporter.warn)  # fmt: skip
             advance(1)
         if self.credential.development:
             reporter.say("signed with a development certificate that nobody trusts; --sign-key and --sign-cert for "

@@ -7,7 +7,7 @@ import json
 import mimetypes
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -151,12 +151,12 @@ def manifest_path(video: Path) -> Path:
 
 def sign(
     definition: Mapping[str, Any], parts: Mapping[Ingredient, Path], credential: Credential, complete: Path,
-    signed: Path,
+    signed: Path, warn: Callable[[str], None],
 ) -> bytes:  # fmt: skip
     """The manifest. The file `complete` becomes `signed`, with the manifest in it or, where it takes none, as it is.
 
-    `parts`: where the ingredients lie; those that have manifests of their own bring them along. Nothing is fetched from
-    anywhere. Raises OutputError.
+    `parts`: where the ingredients lie; those that have manifests of their own bring them along, of those whose cannot
+    be read `warn` is told. Nothing is fetched from anywhere. Raises OutputError.
     """
     for suffix, kind in _TYPES.items():
         mimetypes.add_type(kind, suffix)  # c2pa asks there
@@ -165,15 +165,25 @@ def sign(
         with _signer(credential) as signer, c2pa.Context.from_dict(SETTINGS) as context:
             builder = c2pa.Builder(dict(definition), context)
             for part, path in parts.items():
-                with path.open("rb") as file:
-                    kind = mimetypes.guess_type(path.name)[0] or _UNKNOWN
-                    builder.add_ingredient({**part.json, "format": kind}, kind, file)
+                kind = mimetypes.guess_type(path.name)[0] or _UNKNOWN
+                try:
+                    _add(builder, part, path, kind)
+                except c2pa.C2paError as error:
+                    _add(builder, part, path, _UNKNOWN)
+                    warn(f"{path}: its own manifest cannot be read ({_said(error)}); the edit's names the file by its "
+                         "content alone")  # fmt: skip
             if not embeds(complete):
                 builder.set_no_embed()
             return bytes(builder.sign_file(complete, signed, signer))
     except c2pa.C2paError as error:
         _room(complete, signed)
-        raise OutputError(f"{signed}: it cannot be signed: {_said(error)}; --no-sign leaves it unsigned") from error
+        raise OutputError(f"the edit cannot be signed: {_said(error)}; --no-sign leaves it unsigned") from error
+
+
+def _add(builder: c2pa.Builder, part: Ingredient, path: Path, kind: str) -> None:
+    """As a file of a kind that has no manifest c2pa looks at nothing but its bytes."""
+    with path.open("rb") as file:
+        builder.add_ingredient({**part.json, "format": kind}, kind, file)
 
 
 def _room(complete: Path, signed: Path) -> None:
