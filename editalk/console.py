@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from editalk.reporting import Advance, Meter
 from editalk.terminal import in_json, shown
@@ -79,8 +79,8 @@ class Console:
     def _shown(self, meter: Meter) -> Iterator[Callable[[int], None]]:
         """Shows a stage that is under way; call what it gives with the steps done since."""
         if self.mode is ProgressMode.JSON:
-            _line(meter.row())
-            yield lambda steps: _line(meter.row())
+            print_row(meter.row(), sys.stderr)
+            yield lambda steps: print_row(meter.row(), sys.stderr)
         elif self.mode is ProgressMode.AUTO and sys.stderr.isatty() and not self.quiet and not self.rows:
             from rich.console import Console as Rich
             from rich.progress import Progress
@@ -93,7 +93,7 @@ class Console:
 
     def _finished(self, meter: Meter) -> None:
         if self.mode is ProgressMode.JSON or (self.mode is ProgressMode.AUTO and self.rows and not self.quiet):
-            _line(meter.row())
+            print_row(meter.row(), sys.stderr)
         elif self.mode is ProgressMode.AUTO and not self.quiet and meter.total != 0:  # there was something to do
             print(meter, file=sys.stderr)
 
@@ -106,7 +106,7 @@ class Console:
 
     def _say(self, row: dict[str, Any], text: str) -> None:
         if self.rows and (self.mode is ProgressMode.JSON or not self.quiet):
-            _line(row)
+            print_row(row, sys.stderr)
         elif not self.rows and not self.quiet:
             print(shown(text), file=sys.stderr)
 
@@ -118,15 +118,19 @@ def print_error(message: str, code: int, rows: bool, error: BaseException | None
     """
     if rows:
         trace = {"traceback": "".join(traceback.format_exception(error))} if error is not None else {}
-        _line({"error": message, "exit_code": code} | trace | ({"report": report} if report else {}))
+        print_row({"error": message, "exit_code": code} | trace | ({"report": report} if report else {}), sys.stderr)
         return
     if error is not None:
         traceback.print_exception(error)
     print(f"editalk: {shown(message)}", file=sys.stderr)
 
 
-def _line(row: dict[str, Any]) -> None:
-    print(json.dumps(row), file=sys.stderr, flush=True)
+def print_row(row: dict[str, Any], file: TextIO) -> None:
+    """A JSON object on a line of its own. Its end is not written by itself: where a signal came between the two, the
+    next object would stand on the same line.
+    """
+    file.write(f"{json.dumps(row)}\n")
+    file.flush()
 
 
 def print_json(value: Any) -> None:

@@ -139,6 +139,7 @@ class Run:
     began: float
     seen: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    torn: str = ""
     reader: threading.Thread | None = None
 
     def follow(self) -> None:
@@ -147,7 +148,10 @@ class Run:
         for line in lines:
             self.told.append(line)
             if line.startswith('{"'):
-                self.seen.append((time.perf_counter() - self.began, json.loads(line)))
+                try:
+                    self.seen.append((time.perf_counter() - self.began, json.loads(line)))
+                except ValueError:
+                    self.torn = line if line.endswith("\n") else ""  # the last one of a killed run may be
 
     def wait_for(self, events: int, delay: float) -> None:
         """Until it has told of so many events, and then some seconds; or until it ends."""
@@ -169,6 +173,7 @@ class Run:
             raise BrokenError(f"still running after {LIMIT} s; it said last: {self.text[-300:]}") from None
         assert self.reader is not None
         self.reader.join()
+        promise(not self.torn, f"a line for programs that is no JSON: {self.torn[:300]}")
         return code
 
     @property

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from test_cli import _own_cache, edited, report, run, talk  # noqa: F401
 
-from editalk.console import Console, ProgressMode, begin, stages
+from editalk.console import Console, ProgressMode, begin, print_error, stages
 from editalk.reporting import Meter
 
 TEXT = "one two five six seven eight"
@@ -106,6 +107,20 @@ def test_a_stage_that_fails_leaves_no_line(capsys: pytest.CaptureFixture[str]) -
         pass
     assert capsys.readouterr().err == ""
     assert [(s.name, s.done, s.finished) for s in stages()] == [("Planning", 1, False), ("Nothing to do", 0, True)]
+
+
+def test_a_line_for_programs_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What interrupts a run may come between any two calls, and not part a line from its end."""
+    calls: list[str] = []
+    monkeypatch.setattr("sys.stderr", SimpleNamespace(write=calls.append, flush=lambda: None))
+    console = Console(mode=ProgressMode.JSON)
+    with console.stage("Writing", 1) as advance:
+        advance(1)
+    console.warn("two\nlines")
+    print_error("wrong", 1, rows=True)
+    assert len(calls) == 5
+    assert [line.count("\n") for line in calls] == [1] * 5
+    assert all(json.loads(line) for line in calls)
 
 
 def test_warnings_and_messages(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from editalk.batch import events
-from editalk.console import Console, ProgressMode
+from editalk.console import Console, ProgressMode, print_row
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -44,12 +43,12 @@ class Ticker:
     def show(self, event: events.Event) -> None:
         if self.as_json:
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
-            print(json.dumps({"time": now} | event.row), flush=True)
+            print_row({"time": now} | event.row, sys.stdout)
         if self._bars is not None:
             self._move(self._bars, event)
         if isinstance(event, events.Progress):
             if self.console.mode is ProgressMode.JSON:
-                print(json.dumps(event.row), file=sys.stderr, flush=True)
+                print_row(event.row, sys.stderr)
             return
         if isinstance(event, events.Failed):
             self._line(f"editalk: {event.job}: {event.message} (exit code {event.code})")
@@ -60,7 +59,7 @@ class Ticker:
 
     def _line(self, text: str) -> None:
         if self.console.rows:
-            print(json.dumps({"message": text}), file=sys.stderr, flush=True)
+            print_row({"message": text}, sys.stderr)
         elif self._bars is not None:
             self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
