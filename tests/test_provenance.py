@@ -191,11 +191,13 @@ def test_a_file_that_takes_no_manifest_has_it_beside(clip: Clip, tmp_path: Path,
 
 def test_none_of_it(clip: Clip, tmp_path: Path, capsys: Capture) -> None:
     talk = talking(clip("25"), tmp_path, 2.0)
-    asked = ("apply", str(talk), edited(tmp_path, TEXT), "--no-sign", "--no-ledger")
+    asked = ("apply", str(talk), edited(tmp_path, TEXT))
     assert run(capsys, *asked)[0] == 0
+    assert ledger_path(tmp_path / "talk.edited.mp4").exists()
+    assert run(capsys, *asked, "-y", "--no-sign", "--no-ledger")[0] == 0  # the old one's ledger is not left beside it
     assert not ledger_path(tmp_path / "talk.edited.mp4").exists()
     assert run(capsys, "verify", str(tmp_path / "talk.edited.mp4"))[0] == 1
-    code, _, err = run(capsys, *asked, "-y", "--consent", CONSENT)
+    code, _, err = run(capsys, *asked, "-y", "--no-sign", "--no-ledger", "--consent", CONSENT)
     assert (code, "--no-sign" in err) == (2, True)
 
 

@@ -24,7 +24,7 @@ from editalk.pipeline.dub import figures
 from editalk.pipeline.edit import spoken_ranges
 from editalk.pipeline.inspection import Inspected, Inspection, Usual
 from editalk.pipeline.render import RenderedWindow, check_strips, render
-from editalk.pipeline.seal import UNSEALED, Made, Seal, Sealed
+from editalk.pipeline.seal import UNSEALED, Made, Seal, Sealed, forget
 from editalk.pipeline.source import Source
 from editalk.pipeline.splicing import Splicing, encoded, spliced
 from editalk.pipeline.subtitles import Subtitles, follow_subtitles
@@ -146,11 +146,14 @@ def apply(
         result = Result(out, plan, info, along, backend.name, made.identical, splicing.frames, splicing.why_not,
                         seen.joins, seen.clicks, backend.figures(), rendered, seen.checks, chosen,
                         sealed=sealed, watermark=payload_of(info.sha256).hex() if watermark else None)  # fmt: skip
-        result, texts = texts_of(result, complete)
-        with clock.stage("mux"), beside(texts | (sealed.texts if sealed is not None else {}), overwrite, out):
+        result, others = texts_of(result, complete)
+        texts: dict[Path, str | bytes] = {**others, **(sealed.texts if sealed is not None else {})}
+        with clock.stage("mux"), beside(texts, overwrite, out):
             source.inputs.check()
             check_strips(strips, cache)
             writer.close()
+        if overwrite:
+            forget(out, texts)
         return result
 
     return _file(plan, source, strips, speech, along, usual, lip_check, info, out, overwrite, sign, finish, clock,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -164,6 +165,16 @@ def asked(
     credential = (given or development()) if signed else None
     digest = sha256(text) if text.is_file() else ""  # the text itself is read later, and says so
     return Seal(credential, ledger, stated, FileRef(as_text(text.name), digest), from_plan, reporter.warnings)
+
+
+def forget(out: Path, texts: Collection[Path]) -> None:
+    """Of a file that `out` has replaced the ledger and manifest beside it, which would tell lies of the new one.
+    `texts`: the new one's.
+    """
+    for path in (ledger_path(out), *(() if embeds(out) else (manifest_path(out),))):
+        if path not in texts:
+            with suppress(OSError):
+                path.unlink()
 
 
 def _operations(plan: EditPlan) -> Iterator[EditRow]:
