@@ -20,6 +20,7 @@ from pathlib import Path
 from editalk.errors import OutputError
 from editalk.inputs import Inputs, digest
 
+MAKING = ".making-"  # the head of the names of folders in which entries are made
 _RUN = ".run-"  # the head of the names of files that say who uses the cache now
 _ELSEWHERE = 2 * 86400  # seconds
 _DIGEST = ".sha256"  # behind the name of an entry; `sha256sum -c` reads such files
@@ -112,6 +113,16 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
+def _unfinished(root: Path) -> Iterator[Path]:
+    """What killed runs left of entries, whose stages this run may have no need of."""
+    try:
+        stages = list(root.iterdir())
+    except OSError:
+        return
+    for stage in stages:
+        yield from abandoned(stage, MAKING)
+
+
 def running_since(root: Path) -> float:
     """When the first of the other runs that use a cache now began, seconds since the epoch; infinity where none does.
     See `abandoned` for those of other machines.
@@ -166,6 +177,8 @@ class Cache:
             self.root.mkdir(parents=True, exist_ok=True)
             for left in abandoned(self.root, _RUN):
                 left.unlink(missing_ok=True)
+            for left in _unfinished(self.root):
+                shutil.rmtree(left, ignore_errors=True)
             handle, name = tempfile.mkstemp(prefix=_RUN + owner(), dir=self.root)
             os.close(handle)
             weakref.finalize(self, _forgotten, Path(name))
@@ -220,10 +233,8 @@ class Cache:
         """
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            for left in abandoned(target.parent, ".making-"):
-                shutil.rmtree(left, ignore_errors=True)
             with tempfile.TemporaryDirectory(
-                prefix=f".making-{owner()}", dir=target.parent, ignore_cleanup_errors=True
+                prefix=MAKING + owner(), dir=target.parent, ignore_cleanup_errors=True
             ) as folder:
                 part, beside = Path(folder) / target.name, Path(folder) / digest_file(target).name
                 yield part

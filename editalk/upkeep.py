@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from editalk.cache import abandoned, default_root, digest_file, running_since
+from editalk.cache import MAKING, abandoned, default_root, digest_file, running_since
 from editalk.errors import OutputError, UsageError
 
 _ENTRY = re.compile(r"[0-9a-f]{32}\.[a-z0-9]+")
@@ -136,7 +136,7 @@ def _check(root: Path, held: list[Entry], stage: str | None) -> None:
 
 
 def _empty(stage: Path) -> bool:
-    return all(item.name.startswith(".making-") for item in _listed(stage))
+    return all(item.name.startswith(MAKING) for item in _listed(stage))
 
 
 def _entries(root: Path) -> Iterator[Entry]:
@@ -181,7 +181,7 @@ def _listed(folder: Path) -> Iterable[os.DirEntry[str]]:
 
 def _left(root: Path) -> Iterator[Path]:
     for folder in _folders(root):
-        yield from abandoned(folder, ".making-")
+        yield from abandoned(folder, MAKING)
 
 
 def _remove_left(root: Path) -> None:

@@ -172,6 +172,17 @@ def test_a_file_where_a_stage_should_be(tmp_path: Path) -> None:
         Cache(tmp_path).path("face", "a.bin")
 
 
+def test_what_a_killed_run_was_making_goes_even_where_nothing_more_is_made(tmp_path: Path) -> None:
+    """Another process may have made the same entry meanwhile."""
+    dead = tmp_path / "window" / f".making-{owner().replace(str(os.getpid()), '4194305')}x"
+    alive = tmp_path / "window" / f".making-{owner()}x"
+    for folder in (dead, alive):
+        folder.mkdir(parents=True)
+        (folder / "part").write_bytes(b"half")
+    Cache(tmp_path)
+    assert [path.name for path in (tmp_path / "window").iterdir()] == [alive.name]
+
+
 def test_what_others_work_on_is_not_abandoned(tmp_path: Path) -> None:
     """Not this process's, not another container's with the same number, but that of an earlier one with its number."""
     number, place, began, _ = owner().split("-")

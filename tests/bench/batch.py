@@ -1,6 +1,6 @@
 """Throughput of a batch on two workers beside one, and the memory of the process that gives out a long list.
 
-    python -m tests.bench.batch VIDEO TRANSCRIPT [--jobs 8] [--rounds 5] [--planned 1000 10000]
+    python -m tests.bench.batch VIDEO TRANSCRIPT [--jobs 8] [--rounds 5] [--planned 1000]
 
 The jobs leave out one word each, on an empty cache: of clips that show the same but are as many files to editalk, which
 looks at each of them, and of one clip, which is looked at once. CPU seconds are of all processes: on a busy machine,
@@ -62,24 +62,26 @@ def timed(jobs: Path, workers: int) -> tuple[float, float]:
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def memory(jobs: Path, count: int) -> tuple[float, float]:
-    """MiB of the process that gives out the list: when a tenth of it is done, and at most after that."""
+def memory(jobs: Path, count: int) -> list[tuple[float, float]]:
+    """MiB of the process that gives out the list and of its largest worker, while the jobs are planned: when a tenth of
+    them is done, and at most after that.
+    """
     with tempfile.TemporaryDirectory() as cache:
         batch = subprocess.Popen(
-            [sys.executable, "-m", "editalk", "batch", str(jobs), "--json", "--continue-on-error", "-q"],
+            [sys.executable, "-m", "editalk", "batch", str(jobs), "--json", "--dry-run", "-q"],
             env={**os.environ, "EDITALK_CACHE": cache}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         assert batch.stdout is not None
-        process, first, most, ended = psutil.Process(batch.pid), 0.0, 0.0, 0
+        process, held, ended = psutil.Process(batch.pid), list[tuple[int, int]](), 0
         for line in batch.stdout:
-            if '"job-failed"' in line or '"job-done"' in line:
+            if '"job-done"' in line:
                 ended += 1
-                if ended % 50 == 0 or ended == count // 10:
-                    held = process.memory_info().rss / 2**20
-                    first = held if ended <= count // 10 else first
-                    most = max(most, held)
-        batch.wait()
-    return first, most
+                if ended % 20 == 0 and count // 10 <= ended < count - 20:
+                    workers = [child.memory_info().rss for child in process.children()]
+                    held.append((process.memory_info().rss, max(workers)))
+        if batch.wait():
+            raise SystemExit(f"the batch failed: exit code {batch.returncode}")
+    return [(sizes[0] / 2**20, max(sizes) / 2**20) for sizes in zip(*held, strict=True)]
 
 
 def main() -> None:
@@ -88,7 +90,7 @@ def main() -> None:
     parser.add_argument("transcript", type=Path)
     parser.add_argument("--jobs", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--planned", type=int, nargs="*", default=[1000, 10000])
+    parser.add_argument("--planned", type=int, nargs="*", default=[1000])
     given = parser.parse_args()
     video, transcript = given.video.resolve(), given.transcript.resolve()
     for own, what in ((True, "a clip each"), (False, "one clip")):
@@ -104,11 +106,11 @@ def main() -> None:
             print(f"{given.jobs} jobs, {what}: {ones / twos:.2f} times the throughput in all rounds", flush=True)
     for count in given.planned:
         with tempfile.TemporaryDirectory() as folder:
-            broken = Path(folder) / "broken.mp4"  # soon done with, so that a long list is soon given out
-            broken.write_bytes(b"no video")
-            jobs = write_jobs(Path(folder), broken, transcript, count, own=False)
-            first, most = memory(jobs, count)
-            print(f"{count} jobs: {first:.1f} MiB after a tenth of them, {most:.1f} MiB at most", flush=True)
+            jobs = write_jobs(Path(folder), video, transcript, count, own=False)
+            begin = time.perf_counter()
+            for who, (first, most) in zip(("given out by", "largest worker"), memory(jobs, count), strict=True):
+                print(f"{count} plans, {who}: {first:.1f} MiB after a tenth of them, at most {most:.1f}", flush=True)
+            print(f"{time.perf_counter() - begin:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
