@@ -273,6 +273,21 @@ def test_kept_footage_is_in_step_with_its_sound(apart: int, passes: bool) -> Non
     assert checks[0].figure == pytest.approx(40 * apart, abs=0.05)
 
 
+@pytest.mark.parametrize("later", [-700, 0, 700])  # samples; a frame has 1764
+@pytest.mark.parametrize("origin", [Origin.SOURCE, Origin.ROOM_TONE])
+def test_sound_may_be_cut_within_a_frame(later: int, origin: Origin) -> None:
+    at = 44100
+    cut, gone = RATE.sample(50, at) + later, RATE.sample(50, at)
+    pieces = (SoundPiece(0, cut, Origin.SOURCE, 0, cut), SoundPiece(cut, 2 * at, origin, cut + gone, 2 * at))
+    watch = KeptWatch(plan_of(*pieces, at=at))
+    for frame in range(100):
+        watch.see(frame, frame if frame < 50 else frame + 50)
+    watch.hear(Audio(np.zeros((cut + 2 * at, 1), np.float32), at))
+    kept = [c for c in watch.checks() if c.what == "kept words"]
+    assert [c.passed for c in kept] == [True]
+    assert kept[0].figure == pytest.approx(0, abs=0.05)
+
+
 def test_sound_that_ends_early_is_out_of_step() -> None:
     watch = KeptWatch(plan_of(SoundPiece(0, AT, Origin.SOURCE, 0, AT)))
     for frame in range(25):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -274,20 +275,24 @@ class KeptWatch:
         self._frames = self._samples = 0
 
     def see(self, frame: int, source: int | None) -> None:
-        """In the order of the timeline or near it: what is copied comes in reading order."""
+        """In the order of the timeline or near it: what is copied comes in reading order.
+
+        Sound is cut to the sample, so while a frame shows two sounds may be heard: it belongs to the one that it fits.
+        """
         self._frames += 1
         if source is None:
             return
-        now = self._rate.sample(frame, self._at)
-        self._k = min(self._k, max(0, len(self._pieces) - 1))
-        while self._k > 0 and now < self._pieces[self._k].start:
+        now, then = (self._rate.sample(k, self._at) for k in (frame, frame + 1))
+        while self._k > 0 and now < self._pieces[self._k - 1].end:
             self._k -= 1
-        while self._k < len(self._pieces) - 1 and now >= self._pieces[self._k].end:
+        while self._k < len(self._pieces) and now >= self._pieces[self._k].end:
             self._k += 1
-        if self._pieces and self._pieces[self._k].start <= now < self._pieces[self._k].end:
-            piece = self._pieces[self._k]
-            apart = float(self._rate.seconds(source)) - (now - piece.start + piece.offset) / self._at
-            self._worst[self._k] = max(self._worst[self._k], abs(apart))
+        heard = [*takewhile(lambda p: p.start < then, self._pieces[self._k :])]
+        if sum(min(then, p.end) - max(now, p.start) for p in heard) < then - now:
+            return  # it may belong to another sound
+        shown = float(self._rate.seconds(source))
+        apart, k = min((abs(shown - (now - p.start + p.offset) / self._at), self._k + j) for j, p in enumerate(heard))
+        self._worst[k] = max(self._worst[k], apart)
 
     def hear(self, chunk: Audio) -> None:
         self._samples += len(chunk.samples)

@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--planned", type=int, nargs="*", default=[1000])
     given = parser.parse_args()
     video, transcript = given.video.resolve(), given.transcript.resolve()
-    for own, what in ((True, "a clip each"), (False, "one clip")):
+    for own, what in ((True, "a clip each"), (False, "one clip")) if given.rounds else ():
         with tempfile.TemporaryDirectory() as folder:
             jobs = write_jobs(Path(folder), video, transcript, given.jobs, own)
             took = []
