@@ -302,11 +302,10 @@ def plain(text: Path, job: Job) -> bytes:
 
 def size(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_blocks * 512
-        except OSError:
-            continue
+    for root, folders, files in os.walk(folder):  # which passes over what goes meanwhile
+        for name in (*folders, *files):
+            with suppress(OSError):
+                total += os.lstat(os.path.join(root, name)).st_blocks * 512
     return total
 
 

@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 from review_edit import FRAMES, NAME, SECONDS, WORDS, Made, held, talking
 
 from editalk.cli import main
-from editalk.errors import OutputError
+from editalk.errors import MediaError, OutputError
 from editalk.markup import Token
 from editalk.media import FrameReader, VideoInfo, decode_sound, probe
+from editalk.pipeline.review import _film
 from editalk.plan import Caption, EditPlan, Piece, SourceRef
 from editalk.review import SOUND_RATE, edits_of, figures, near_edits, page, peaks, shape_of, spans, write_proxy
 from editalk.review.proxy import BUDGET, WHOLE
@@ -242,6 +243,11 @@ def test_hostile_text_stays_text() -> None:
     assert parts.texts["title"] == [f"{evil}: review"]
     data = json.loads(parts.texts["script"][0])
     assert (data["source"], data["output"], data["spans"]) == (evil, evil, [[evil]])
+
+
+def test_a_film_that_the_cache_has_lost(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"gone\.mp4: .* run again"):
+        _film(tmp_path / "gone.mp4")
 
 
 def test_nothing_from_elsewhere_is_loaded_or_run() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from editalk.cache import Cache, key, scratch
 from editalk.diff import WordEdit, spoken_tokens
-from editalk.errors import SourceError
+from editalk.errors import MediaError, SourceError
 from editalk.inputs import Inputs
 from editalk.markup import Token
 from editalk.media import FrameReader, MediaInfo, SoundFile, decode_sound, probe
@@ -71,7 +71,15 @@ def review_page(
             "peaks": {"before": peaks(own, lasting[0]), "after": peaks(new, lasting[1])},
         }  # fmt: skip
         inputs.check()
-        return page(data, before.read_bytes(), after.read_bytes())
+        return page(data, _film(before), after.read_bytes())
+
+
+def _film(path: Path) -> bytes:
+    """Of the cache, which somebody may have emptied meanwhile. Raises MediaError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MediaError(f"{path}: the source's film cannot be read ({error.strerror}); run again") from error
 
 
 def _edits(
