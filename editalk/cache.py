@@ -113,8 +113,8 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _unfinished(root: Path) -> Iterator[Path]:
-    """What killed runs left of entries, whose stages this run may have no need of."""
+def unfinished(root: Path) -> Iterator[Path]:
+    """What killed runs left of entries in a cache, whatever its stages."""
     try:
         stages = list(root.iterdir())
     except OSError:
@@ -177,7 +177,7 @@ class Cache:
             self.root.mkdir(parents=True, exist_ok=True)
             for left in abandoned(self.root, _RUN):
                 left.unlink(missing_ok=True)
-            for left in _unfinished(self.root):
+            for left in unfinished(self.root):
                 shutil.rmtree(left, ignore_errors=True)
             handle, name = tempfile.mkstemp(prefix=_RUN + owner(), dir=self.root)
             os.close(handle)

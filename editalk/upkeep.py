@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from editalk.cache import MAKING, abandoned, default_root, digest_file, running_since
+from editalk.cache import MAKING, default_root, digest_file, running_since, unfinished
 from editalk.errors import OutputError, UsageError
 
 _ENTRY = re.compile(r"[0-9a-f]{32}\.[a-z0-9]+")
@@ -94,7 +94,7 @@ def usage(root: Path | None = None) -> Usage:
         rows.setdefault(entry.stage, []).append(entry)
     stages = (Stage(name, len(held), sum(e.size for e in held), min(e.used for e in held), max(e.used for e in held))
               for name, held in sorted(rows.items()))  # fmt: skip
-    return Usage(root, tuple(stages), tuple(_left(root)))
+    return Usage(root, tuple(stages), tuple(unfinished(root)))
 
 
 def clear(root: Path | None = None, stage: str | None = None, older: float = 0, limit: int | None = None,
@@ -179,14 +179,9 @@ def _listed(folder: Path) -> Iterable[os.DirEntry[str]]:
         raise OutputError(f"{folder}: {error.strerror}") from error
 
 
-def _left(root: Path) -> Iterator[Path]:
-    for folder in _folders(root):
-        yield from abandoned(folder, MAKING)
-
-
 def _remove_left(root: Path) -> None:
     """Of killed runs: a folder with files in it, and digests whose entry is gone."""
-    for folder in list(_left(root)):
+    for folder in list(unfinished(root)):
         if stat.S_ISDIR(folder.lstat().st_mode):
             for item in _listed(folder):
                 if item.is_file(follow_symlinks=False) or item.is_symlink():

@@ -1,16 +1,15 @@
 """Throughput of a batch on two workers beside one, and the memory of the process that gives out a long list.
 
-    python -m tests.bench.batch VIDEO TRANSCRIPT [--jobs 8] [--rounds 5] [--planned 1000]
+    python -m tests.bench.batch VIDEO TRANSCRIPT [--edited TEXT [--voice FILE]] [--jobs 8] [--rounds 5] [--planned 1000]
 
-The jobs leave out one word each, on an empty cache: of clips that show the same but are as many files to editalk, which
-looks at each of them, and of one clip, which is looked at once. CPU seconds are of all processes: on a busy machine,
-where wall clocks tell little, two workers may not take more of them than one.
+The jobs make the edit, or leave out one word each, on an empty cache: of clips that show the same but are as many
+files to editalk, which looks at each of them, and of one clip, which is looked at once. CPU seconds are of all
+processes: on a busy machine, where wall clocks tell little, two workers may not take more of them than one.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import resource
@@ -23,20 +22,27 @@ from pathlib import Path
 
 import psutil
 
+from editalk.inputs import digest
+
 
 def words_of(transcript: Path) -> list[str]:
     data = json.loads(transcript.read_text("utf-8"))
     return [word["word"].strip() for segment in data["segments"] for word in segment["words"]]
 
 
-def write_jobs(folder: Path, video: Path, transcript: Path, count: int, own: bool) -> Path:
+def write_jobs(
+    folder: Path, video: Path, transcript: Path, count: int, own: bool, edited: Path | None = None,
+    voice: Path | str = "",
+) -> Path:  # fmt: skip
     """A list of jobs, each of a clip of its `own` or all of `video`."""
-    words, lines = words_of(transcript), ["id,video,edited,transcript,output"]
+    words, lines = words_of(transcript), ["id,video,edited,voice,transcript,output"]
     for k in range(count):
         left_out = k % (len(words) - 2) + 1
-        (folder / f"{left_out}.txt").write_text(" ".join(words[:left_out] + words[left_out + 1 :]), "utf-8")
+        text = edited or folder / f"{left_out}.txt"
+        if edited is None:
+            text.write_text(" ".join(words[:left_out] + words[left_out + 1 :]), "utf-8")
         clip, told = another(video, transcript, folder, k) if own else (video, transcript)
-        lines.append(f"j{k},{clip},{left_out}.txt,{told},out{k}.mp4")
+        lines.append(f"j{k},{clip},{text},{voice},{told},out{k}.mp4")
     path = folder / "jobs.csv"
     path.write_text("\n".join(lines), "utf-8")
     return path
@@ -45,10 +51,8 @@ def write_jobs(folder: Path, video: Path, transcript: Path, count: int, own: boo
 def another(video: Path, transcript: Path, folder: Path, number: int) -> tuple[Path, Path]:
     """A file that shows the same and has another digest (an MP4 box that is skipped comes last), and its transcript."""
     clip, told = folder / f"talk{number}.mp4", folder / f"talk{number}.json"
-    content = video.read_bytes()
-    clip.write_bytes(content + struct.pack(">I4sI", 12, b"free", number))
-    before, after = (hashlib.sha256(data).hexdigest() for data in (content, clip.read_bytes()))
-    told.write_text(transcript.read_text("utf-8").replace(before, after), "utf-8")
+    clip.write_bytes(video.read_bytes() + struct.pack(">I4sI", 12, b"free", number))
+    told.write_text(transcript.read_text("utf-8").replace(digest(video), digest(clip)), "utf-8")
     return clip, told
 
 
@@ -88,14 +92,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path)
     parser.add_argument("transcript", type=Path)
+    parser.add_argument("--edited", type=Path, help="What every job makes of VIDEO.")
+    parser.add_argument("--voice", type=Path, help="Of the new words of --edited.")
     parser.add_argument("--jobs", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--planned", type=int, nargs="*", default=[1000])
     given = parser.parse_args()
     video, transcript = given.video.resolve(), given.transcript.resolve()
+    edit = given.edited and given.edited.resolve(), (given.voice and given.voice.resolve()) or ""
     for own, what in ((True, "a clip each"), (False, "one clip")) if given.rounds else ():
         with tempfile.TemporaryDirectory() as folder:
-            jobs = write_jobs(Path(folder), video, transcript, given.jobs, own)
+            jobs = write_jobs(Path(folder), video, transcript, given.jobs, own, *edit)
             took = []
             for _ in range(given.rounds):
                 (one, cpu), (two, cpus) = timed(jobs, 1), timed(jobs, 2)
@@ -106,7 +113,7 @@ def main() -> None:
             print(f"{given.jobs} jobs, {what}: {ones / twos:.2f} times the throughput in all rounds", flush=True)
     for count in given.planned:
         with tempfile.TemporaryDirectory() as folder:
-            jobs = write_jobs(Path(folder), video, transcript, count, own=False)
+            jobs = write_jobs(Path(folder), video, transcript, count, False, *edit)
             begin = time.perf_counter()
             for who, (first, most) in zip(("given out by", "largest worker"), memory(jobs, count), strict=True):
                 print(f"{count} plans, {who}: {first:.1f} MiB after a tenth of them, at most {most:.1f}", flush=True)
